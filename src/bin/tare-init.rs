@@ -1,0 +1,2 @@
+//! tare-init
+fn main() {}

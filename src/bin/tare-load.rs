@@ -1,0 +1,2 @@
+//! tare-load
+fn main() {}

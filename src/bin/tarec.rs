@@ -1,0 +1,2 @@
+//! tarec
+fn main() {}

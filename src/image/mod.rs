@@ -1,0 +1,1 @@
+//! OCI images: reference, digest, manifest, store, layers, archives.

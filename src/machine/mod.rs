@@ -1,0 +1,1 @@
+//! QEMU machines: accelerator probe, arguments, QMP, kernel, initramfs, disks.

@@ -1,0 +1,1 @@
+//! The schedule, the clock and the probes.

@@ -1,0 +1,259 @@
+//! The one schema of a record. Measuring writes it, reporting reads it, and they meet nowhere else.
+//!
+//! A record folder holds `plan.json` ([`Plan`]), `environment.json` ([`Environment`]), `runs.csv` ([`RunRow`]),
+//! `samples.csv` ([`Sample`]) and `phases.csv` ([`Phase`]), written while the bench goes on and flushed line by line;
+//! and, made from those by `report`: `summary.csv`, `summary.json`, `charts/`, `report.md`, `report.html`.
+//! Every JSON file has a `schema` member and every CSV row a `schema` column with [`SCHEMA`].
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Version of every file of a record. A reader refuses a higher one by name.
+pub const SCHEMA: u32 = 1;
+
+/// What a bench set out to do, written before the first run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Version of taremark that wrote it.
+    pub taremark: String,
+    /// `quick`, `standard`, `full` or `custom`.
+    pub profile: String,
+    /// Seed of the shuffle of each block.
+    pub seed: u64,
+    /// Least and most number of measured blocks.
+    pub min_blocks: u32,
+    /// See `min_blocks`.
+    pub max_blocks: u32,
+    /// Warm-up blocks that come first; recorded and marked.
+    pub warmup_blocks: u32,
+    /// Time budget in seconds for all blocks together.
+    pub budget_s: f64,
+    /// `warm` or `cold`.
+    pub cache: String,
+    /// CPUs given to each run: cgroup quota for process and container, `-smp` for machines.
+    pub cpus: u32,
+    /// Memory given to each run, bytes: cgroup limit for process and container, `-m` for machines.
+    pub memory_bytes: u64,
+    /// Wait between ready and the memory probes, milliseconds.
+    pub settle_ms: u64,
+    /// Targets, in the order in which tables show them; `process` is the net.
+    pub targets: Vec<TargetFacts>,
+    /// Workloads, in the order in which tables show them.
+    pub workloads: Vec<WorkloadFacts>,
+    /// Why the bench ended: `blocks`, `budget`, `interrupted`; empty while it runs.
+    #[serde(default)]
+    pub ended_by: String,
+}
+
+/// A target as it was found on this host. One that cannot say its version is not measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TargetFacts {
+    /// `process`, `container`, `oci:runc`, `microvm`, … ; the second of an A/A pair ends in `#2`.
+    pub name: String,
+    /// One line for people: what it is.
+    pub description: String,
+    /// `kvm` or `tcg` for machines, else empty.
+    #[serde(default)]
+    pub accelerator: String,
+    /// Every program used, with version and digest.
+    pub programs: Vec<Program>,
+    /// Further facts (machine type, kernel release, root format, overlay, …), shown in the report.
+    #[serde(default)]
+    pub facts: BTreeMap<String, String>,
+}
+
+/// A program that took part.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Program {
+    /// Name, e.g. `qemu-system-x86_64`.
+    pub name: String,
+    /// First line of its version output, or the package's version.
+    pub version: String,
+    /// `sha256:<hex>` of the file.
+    pub digest: String,
+}
+
+/// A workload: image, what runs in it, and how one knows that it is ready.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkloadFacts {
+    /// `hello`, `redis`, …
+    pub name: String,
+    /// One line for people.
+    pub description: String,
+    /// Reference of the image.
+    pub image: String,
+    /// Digest of its manifest.
+    pub image_digest: String,
+    /// Argument vector.
+    pub argv: Vec<String>,
+    /// Environment, `K=V`.
+    pub env: Vec<String>,
+    /// User as `uid:gid`.
+    pub user: String,
+    /// Working directory.
+    pub cwd: String,
+    /// `line:TEXT`, `tcp:PORT`, `http:URL` or `exit`.
+    pub ready: String,
+    /// True where it stays until stopped (memory is probed); false where it ends by itself.
+    pub service: bool,
+}
+
+/// One launch of one workload on one target: a row of `runs.csv`, failed ones too.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRow {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Number of the run in the order of execution, from 1.
+    pub run: u32,
+    /// Block, from 1; warm-up blocks are counted too.
+    pub block: u32,
+    /// Place within its block, from 1.
+    pub order: u32,
+    /// [`TargetFacts::name`].
+    pub target: String,
+    /// [`WorkloadFacts::name`].
+    pub workload: String,
+    /// `kvm`, `tcg` or empty.
+    pub accelerator: String,
+    /// Marked, and left out of every summary.
+    pub warmup: bool,
+    /// UTC, RFC 3339 with milliseconds.
+    pub started_utc: String,
+    /// Digest of the image that was launched.
+    pub image_digest: String,
+    /// `sha256:` of what the target was really told: argv, env, user, cwd, CPUs, memory. Equal, or no comparison.
+    pub job_digest: String,
+    /// `sha256:` of the checked part of the output.
+    pub output_digest: String,
+    /// Exit code of the workload, where it had one.
+    pub exit_code: Option<i32>,
+    /// Host's one-minute load before the run.
+    pub load1: f64,
+    /// Steal time during the run, milliseconds over all CPUs.
+    pub steal_ms: f64,
+    /// Empty, or why the run failed, in one line.
+    pub error: String,
+}
+
+/// One value of one metric from one run: a row of `samples.csv`.
+///
+/// Figures that belong to an image or a preparation and to no run (sizes, unpacking, building a disk) have run,
+/// block and order 0.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// [`RunRow::run`], or 0.
+    pub run: u32,
+    /// [`RunRow::block`], or 0.
+    pub block: u32,
+    /// [`RunRow::order`], or 0.
+    pub order: u32,
+    /// [`TargetFacts::name`].
+    pub target: String,
+    /// [`WorkloadFacts::name`].
+    pub workload: String,
+    /// `kvm`, `tcg` or empty.
+    pub accelerator: String,
+    /// One of [`METRICS`].
+    pub metric: String,
+    /// `ms`, `bytes`, `1/s`, `MiB/s`, `us`.
+    pub unit: String,
+    /// Absent only where `error` says why.
+    pub value: Option<f64>,
+    /// From a warm-up run.
+    pub warmup: bool,
+    /// Why there is no value.
+    pub error: String,
+}
+
+/// A named slice of a run's time line: a row of `phases.csv`. The phases of a run follow one another without gap
+/// from t0 to ready; later ones (`stop`) have a start after ready.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Phase {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// [`RunRow::run`].
+    pub run: u32,
+    /// [`RunRow::block`].
+    pub block: u32,
+    /// [`TargetFacts::name`].
+    pub target: String,
+    /// [`WorkloadFacts::name`].
+    pub workload: String,
+    /// `kvm`, `tcg` or empty.
+    pub accelerator: String,
+    /// From a warm-up run.
+    pub warmup: bool,
+    /// e.g. `spawn`, `namespaces`, `rootfs`, `qemu`, `kernel`, `guest_init`, `workload`.
+    pub phase: String,
+    /// From t0, milliseconds.
+    pub start_ms: f64,
+    /// Length, milliseconds.
+    pub duration_ms: f64,
+    /// Bound of the clock mapping's error, milliseconds; 0 for stamps of the host's own clock.
+    pub error_ms: f64,
+}
+
+/// Facts of the host. Part of every result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Environment {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// UTC, RFC 3339.
+    pub started_utc: String,
+    /// Host name.
+    pub host: String,
+    /// Groups (`cpu`, `memory`, `kernel`, `cgroup`, `storage`, `accelerator`, …) of named facts, in order of display.
+    pub groups: Vec<FactGroup>,
+}
+
+/// Named facts of one kind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FactGroup {
+    /// Title for people.
+    pub name: String,
+    /// Name and value; a fact that could not be had has the value `unknown: <why>`.
+    pub facts: Vec<(String, String)>,
+}
+
+/// Name, unit and one-line definition of each metric. `METHOD` (docs/method.md) has the long form.
+pub const METRICS: &[(&str, &str, &str)] = &[
+    ("startup_ms", "ms", "ready - t0: from right before the system call that starts the target until the harness sees the workload's readiness"),
+    ("stop_ms", "ms", "gone - stop request: until processes are reaped and mounts, cgroups, network and files of the run are removed"),
+    ("total_ms", "ms", "gone - t0, less the settle time and the probes"),
+    ("cpu_ms", "ms", "processor time of the whole run's cgroup, host side"),
+    ("channel_ms", "ms", "round trip of an echo over the target's output channel, halved"),
+    ("pss_bytes", "bytes", "proportional set size, summed over all processes of the run, from smaps_rollup"),
+    ("uss_bytes", "bytes", "private clean + private dirty, summed over all processes of the run"),
+    ("rss_bytes", "bytes", "resident set size, summed over all processes of the run"),
+    ("cgroup_bytes", "bytes", "charged to the run's fresh cgroup when probed"),
+    ("cgroup_peak_bytes", "bytes", "most that was ever charged to the run's fresh cgroup"),
+    ("cgroup_anon_bytes", "bytes", "anonymous memory in the run's cgroup"),
+    ("cgroup_file_bytes", "bytes", "page cache in the run's cgroup"),
+    ("cgroup_shmem_bytes", "bytes", "shared memory and tmpfs in the run's cgroup"),
+    ("cgroup_kernel_bytes", "bytes", "kernel memory charged to the run's cgroup"),
+    ("guest_ram_touched_bytes", "bytes", "QEMU's PSS in the named mapping that is the guest's RAM"),
+    ("vmm_bytes", "bytes", "QEMU's PSS outside the guest's RAM"),
+    ("guest_used_bytes", "bytes", "the guest's MemTotal - MemAvailable"),
+    ("guest_kernel_bytes", "bytes", "configured RAM - the guest's MemTotal"),
+    ("image_registry_bytes", "bytes", "sum of the image's distinct compressed blobs: config, manifest and layers"),
+    ("image_unpacked_bytes", "bytes", "unpacked root file system, apparent size of its regular files, hard links once"),
+    ("image_allocated_bytes", "bytes", "unpacked root file system, blocks allocated"),
+    ("disk_bytes", "bytes", "root disk of a machine, as its format stores it"),
+    ("kernel_bytes", "bytes", "guest kernel file that is booted"),
+    ("initramfs_bytes", "bytes", "initramfs that is booted"),
+    ("firmware_bytes", "bytes", "firmware that QEMU loads"),
+    ("shipped_bytes", "bytes", "what must be shipped to run it: the image's registry bytes for process and container; disk + kernel + initramfs + firmware for a machine"),
+    ("prepare_ms", "ms", "what a user pays once for each image on this target: unpack, or disk and initramfs"),
+    ("rate", "1/s", "the workload's own rate"),
+    ("write_rate", "MiB/s", "the disk workload's sequential write rate, fdatasync included"),
+    ("read_rate", "MiB/s", "the disk workload's sequential read rate, page cache bypassed"),
+];
+
+/// Unit of a metric of [`METRICS`].
+pub fn unit_of(metric: &str) -> Option<&'static str> {
+    METRICS.iter().find(|m| m.0 == metric).map(|m| m.1)
+}

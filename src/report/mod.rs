@@ -1,0 +1,1 @@
+//! Tables, charts and pages, from a record alone.

@@ -1,0 +1,1 @@
+//! Workload definitions as data, readiness, expected output.
