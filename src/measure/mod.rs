@@ -1,1 +1,17 @@
-//! The schedule, the clock and the probes.
+//! The schedule, the clock and the probes: runs targets and hands rows to whoever writes them.
+//!
+//! [`session`] makes the surroundings, [`schedule`] the order, [`run`] one run.
+
+pub mod cache;
+pub mod environment;
+mod error;
+mod memory;
+pub mod noise;
+mod ready;
+mod reply;
+pub mod run;
+pub mod schedule;
+pub mod session;
+mod timeline;
+
+pub use error::MeasureError;

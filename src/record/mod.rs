@@ -2,3 +2,11 @@
 //! measured or shown.
 
 pub mod schema;
+
+/// Now, UTC, RFC 3339 with milliseconds.
+pub fn now_utc() -> String {
+    let format = time::macros::format_description!(
+        "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"
+    );
+    time::OffsetDateTime::now_utc().format(format).unwrap_or_default()
+}

@@ -221,10 +221,23 @@ pub struct FactGroup {
 
 /// Name, unit and one-line definition of each metric. `METHOD` (docs/method.md) has the long form.
 pub const METRICS: &[(&str, &str, &str)] = &[
-    ("startup_ms", "ms", "ready - t0: from right before the system call that starts the target until the harness sees the workload's readiness"),
-    ("stop_ms", "ms", "gone - stop request: until processes are reaped and mounts, cgroups, network and files of the run are removed"),
+    (
+        "startup_ms",
+        "ms",
+        "ready - t0: from right before the system call that starts the target until the harness sees the workload's readiness",
+    ),
+    (
+        "stop_ms",
+        "ms",
+        "gone - stop request: until processes are reaped and mounts, cgroups, network and files of the run are removed",
+    ),
     ("total_ms", "ms", "gone - t0, less the settle time and the probes"),
     ("cpu_ms", "ms", "processor time of the whole run's cgroup, host side"),
+    (
+        "setup_ms",
+        "ms",
+        "what an engine does for each run before t0: cgroup, bundle or root file system, network; never part of start-up",
+    ),
     ("channel_ms", "ms", "round trip of an echo over the target's output channel, halved"),
     ("pss_bytes", "bytes", "proportional set size, summed over all processes of the run, from smaps_rollup"),
     ("uss_bytes", "bytes", "private clean + private dirty, summed over all processes of the run"),
@@ -239,15 +252,31 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     ("vmm_bytes", "bytes", "QEMU's PSS outside the guest's RAM"),
     ("guest_used_bytes", "bytes", "the guest's MemTotal - MemAvailable"),
     ("guest_kernel_bytes", "bytes", "configured RAM - the guest's MemTotal"),
-    ("image_registry_bytes", "bytes", "sum of the image's distinct compressed blobs: config, manifest and layers"),
-    ("image_unpacked_bytes", "bytes", "unpacked root file system, apparent size of its regular files, hard links once"),
+    (
+        "image_registry_bytes",
+        "bytes",
+        "sum of the image's distinct compressed blobs: config, manifest and layers",
+    ),
+    (
+        "image_unpacked_bytes",
+        "bytes",
+        "unpacked root file system, apparent size of its regular files, hard links once",
+    ),
     ("image_allocated_bytes", "bytes", "unpacked root file system, blocks allocated"),
     ("disk_bytes", "bytes", "root disk of a machine, as its format stores it"),
     ("kernel_bytes", "bytes", "guest kernel file that is booted"),
     ("initramfs_bytes", "bytes", "initramfs that is booted"),
     ("firmware_bytes", "bytes", "firmware that QEMU loads"),
-    ("shipped_bytes", "bytes", "what must be shipped to run it: the image's registry bytes for process and container; disk + kernel + initramfs + firmware for a machine"),
-    ("prepare_ms", "ms", "what a user pays once for each image on this target: unpack, or disk and initramfs"),
+    (
+        "shipped_bytes",
+        "bytes",
+        "what must be shipped to run it: the image's registry bytes for process and container; disk + kernel + initramfs + firmware for a machine",
+    ),
+    (
+        "prepare_ms",
+        "ms",
+        "what a user pays once for each image on this target: unpack, or disk and initramfs",
+    ),
     ("rate", "1/s", "the workload's own rate"),
     ("write_rate", "MiB/s", "the disk workload's sequential write rate, fdatasync included"),
     ("read_rate", "MiB/s", "the disk workload's sequential read rate, page cache bypassed"),

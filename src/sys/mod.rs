@@ -3,4 +3,7 @@
 #![allow(unsafe_code)]
 
 pub mod clock;
+pub mod netlink;
+pub mod process;
 pub mod spawn;
+mod tap;

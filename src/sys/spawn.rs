@@ -156,7 +156,12 @@ impl Spawn {
         started
     }
 
-    fn clone_and_exec(&self, argv: &[*const c_char], envp: &[*const c_char], v2: Option<RawFd>) -> Result<Child, SpawnError> {
+    fn clone_and_exec(
+        &self,
+        argv: &[*const c_char],
+        envp: &[*const c_char],
+        v2: Option<RawFd>,
+    ) -> Result<Child, SpawnError> {
         let mut pidfd: RawFd = -1;
         let mut failure = Failure { step: "", errno: 0 };
         let mut stack = vec![0u8; CHILD_STACK];
@@ -237,7 +242,11 @@ struct ChildPlan<'a> {
 
 /// clone3 with a stack of the child's own, on which it calls `entry(arg)`. Returns the pid, or minus errno.
 #[cfg(target_arch = "x86_64")]
-unsafe fn clone3_call(args: &CloneArgs, entry: extern "C" fn(*mut libc::c_void) -> !, arg: *mut libc::c_void) -> i64 {
+unsafe fn clone3_call(
+    args: &CloneArgs,
+    entry: extern "C" fn(*mut libc::c_void) -> !,
+    arg: *mut libc::c_void,
+) -> i64 {
     let ret: i64;
     // SAFETY: the child starts with rsp at the top of the stack given in `args` and goes straight to `entry`, which
     // never returns; the parent only sees rax, rcx and r11 changed.
@@ -266,7 +275,11 @@ unsafe fn clone3_call(args: &CloneArgs, entry: extern "C" fn(*mut libc::c_void) 
 
 /// As above.
 #[cfg(target_arch = "aarch64")]
-unsafe fn clone3_call(args: &CloneArgs, entry: extern "C" fn(*mut libc::c_void) -> !, arg: *mut libc::c_void) -> i64 {
+unsafe fn clone3_call(
+    args: &CloneArgs,
+    entry: extern "C" fn(*mut libc::c_void) -> !,
+    arg: *mut libc::c_void,
+) -> i64 {
     let ret: i64;
     // SAFETY: as on x86_64; x8 holds the number of the call.
     unsafe {
@@ -415,7 +428,9 @@ impl Child {
     /// Sends a signal through the pidfd, so never to a recycled pid. An ended process is no error.
     pub fn signal(&self, signal: i32) -> std::io::Result<()> {
         // SAFETY: plain call on a descriptor of ours.
-        let r = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, self.pidfd.as_raw_fd(), signal, 0usize, 0u32) };
+        let r = unsafe {
+            libc::syscall(libc::SYS_pidfd_send_signal, self.pidfd.as_raw_fd(), signal, 0usize, 0u32)
+        };
         let e = std::io::Error::last_os_error();
         if r < 0 && e.raw_os_error() != Some(libc::ESRCH) { Err(e) } else { Ok(()) }
     }
@@ -430,7 +445,8 @@ mod tests {
     fn output_and_exit_code_come_back() {
         let (r, w) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("pipe");
         let argv = ["sh", "-c", "echo one; exit 7"].map(String::from);
-        let child = Spawn::new(Path::new("/bin/sh"), &argv, &[]).expect("spawn").fd(&w, 1).start().expect("start");
+        let child =
+            Spawn::new(Path::new("/bin/sh"), &argv, &[]).expect("spawn").fd(&w, 1).start().expect("start");
         drop(w);
         let mut text = String::new();
         std::fs::File::from(r).read_to_string(&mut text).expect("read");
@@ -442,7 +458,10 @@ mod tests {
     fn the_failing_step_is_named() {
         let e = Spawn::new(Path::new("/no/such"), &[], &[]).expect("spawn").start().expect_err("must fail");
         assert_eq!(e.to_string(), "execve for /no/such");
-        let e = Spawn::new(Path::new("/bin/true"), &[], &[]).expect("spawn").root(Path::new("/no")).expect("root");
+        let e = Spawn::new(Path::new("/bin/true"), &[], &[])
+            .expect("spawn")
+            .root(Path::new("/no"))
+            .expect("root");
         assert_eq!(e.start().expect_err("must fail").to_string(), "chroot for /bin/true");
     }
 }

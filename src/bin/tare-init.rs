@@ -1,2 +1,0 @@
-//! tare-init
-fn main() {}

@@ -1,2 +1,0 @@
-//! tare-load
-fn main() {}

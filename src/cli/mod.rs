@@ -1,1 +1,0 @@
-//! One file a verb; the only place that prints.

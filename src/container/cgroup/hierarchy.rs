@@ -1,0 +1,136 @@
+//! Which hierarchies this host has.
+
+use super::{CgroupError, io};
+use std::path::{Path, PathBuf};
+
+/// The v1 controllers that we use. cpuset and others are left to the parent's settings.
+const V1: [&str; 6] = ["memory", "cpu", "cpuacct", "pids", "freezer", "devices"];
+
+/// A v1 hierarchy.
+#[derive(Debug, Clone)]
+pub struct V1Hierarchy {
+    /// Its controllers, of those that we use.
+    pub controllers: Vec<String>,
+    /// Where it is mounted.
+    pub root: PathBuf,
+    /// The caller's cgroup in it, relative to the root.
+    pub own: PathBuf,
+}
+
+/// What is mounted.
+#[derive(Debug, Clone)]
+pub enum Hierarchies {
+    /// v2 with its controllers.
+    V2 {
+        /// Where it is mounted.
+        root: PathBuf,
+    },
+    /// v1, or hybrid, where v2 is mounted beside it but the controllers are here.
+    V1(Vec<V1Hierarchy>),
+}
+
+impl Hierarchies {
+    /// Reads /proc/self/mountinfo and /proc/self/cgroup (proc(5), cgroups(7)).
+    pub fn detect() -> Result<Self, CgroupError> {
+        let read = |path: &str| std::fs::read_to_string(path).map_err(io("read", Path::new(path)));
+        Self::parse(&read("/proc/self/mountinfo")?, &read("/proc/self/cgroup")?)
+            .ok_or(CgroupError::NoHierarchy)
+    }
+
+    fn parse(mountinfo: &str, own: &str) -> Option<Self> {
+        let mut v1: Vec<V1Hierarchy> = Vec::new();
+        let mut v2 = None;
+        for line in mountinfo.lines() {
+            let (before, after) = line.split_once(" - ")?;
+            let mount = PathBuf::from(before.split(' ').nth(4)?);
+            let mut after = after.split(' ');
+            match after.next()? {
+                "cgroup2" => v2 = Some(mount),
+                "cgroup" => {
+                    let options = after.nth(1)?;
+                    let controllers: Vec<String> =
+                        options.split(',').filter(|o| V1.contains(o)).map(str::to_owned).collect();
+                    let own =
+                        own_path(own, |names| controllers.iter().any(|c| names.split(',').any(|n| n == c)));
+                    if !controllers.is_empty() && !v1.iter().any(|h| h.controllers == controllers) {
+                        v1.push(V1Hierarchy { controllers, root: mount, own });
+                    }
+                }
+                _ => {}
+            }
+        }
+        if v1.iter().any(|h| h.controllers.iter().any(|c| c == "memory")) {
+            return Some(Self::V1(v1));
+        }
+        v2.map(|root| Self::V2 { root })
+    }
+
+    /// Mount point of the hierarchy that has `controller`.
+    pub fn dir(&self, controller: &str) -> Option<PathBuf> {
+        match self {
+            Self::V2 { root } => Some(root.clone()),
+            Self::V1(all) => {
+                all.iter().find(|h| h.controllers.iter().any(|c| c == controller)).map(|h| h.root.clone())
+            }
+        }
+    }
+
+    /// All mount points.
+    pub fn roots(&self) -> Vec<PathBuf> {
+        match self {
+            Self::V2 { root } => vec![root.clone()],
+            Self::V1(all) => all.iter().map(|h| h.root.clone()).collect(),
+        }
+    }
+
+    /// Whether it is v2.
+    pub fn is_v2(&self) -> bool {
+        matches!(self, Self::V2 { .. })
+    }
+
+    /// v2 only: enables the controllers for `path` in all its ancestors (cgroup.subtree_control).
+    pub(super) fn delegate(&self, path: &Path) -> Result<(), CgroupError> {
+        let Self::V2 { root } = self else { return Ok(()) };
+        let ancestors: Vec<&Path> = path.ancestors().skip(1).collect();
+        for ancestor in ancestors.into_iter().rev() {
+            let file = root.join(ancestor).join("cgroup.subtree_control");
+            std::fs::write(&file, "+memory +cpu +pids").map_err(io("enable controllers in", &file))?;
+        }
+        Ok(())
+    }
+}
+
+/// Path of the caller's cgroup: third field of the line of /proc/self/cgroup whose controllers match.
+fn own_path(own: &str, matches: impl Fn(&str) -> bool) -> PathBuf {
+    let path = own.lines().find_map(|line| {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let names = fields.next()?;
+        matches(names).then(|| fields.next()).flatten()
+    });
+    PathBuf::from(path.unwrap_or("/").trim_start_matches('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HYBRID: &str = "30 29 0:26 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n\
+        31 29 0:27 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n\
+        32 29 0:28 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n\
+        33 29 0:29 / / rw - ext4 /dev/vda rw\n";
+
+    #[test]
+    fn hybrid_is_v1() {
+        let h = Hierarchies::parse(HYBRID, "4:memory:/a/b\n2:cpu,cpuacct:/\n0::/\n").expect("hierarchies");
+        let Hierarchies::V1(all) = h else { panic!("not v1") };
+        assert_eq!(all[0].own, Path::new("a/b"));
+        assert_eq!(all[1].controllers, ["cpu", "cpuacct"]);
+    }
+
+    #[test]
+    fn v2_alone_is_v2_and_nothing_is_none() {
+        let v2 = "25 24 0:22 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+        assert!(Hierarchies::parse(v2, "0::/x\n").expect("hierarchies").is_v2());
+        assert!(Hierarchies::parse("33 29 0:29 / / rw - ext4 /dev/vda rw\n", "").is_none());
+    }
+}

@@ -1,0 +1,186 @@
+//! Cgroups: v1, hybrid (v1 controllers beside an empty v2) and v2. For containers, and for the harness, which puts
+//! every run of every target into one.
+
+mod figures;
+mod hierarchy;
+mod limits;
+mod remove;
+
+pub use figures::CgroupMemory;
+pub use hierarchy::{Hierarchies, V1Hierarchy};
+pub use limits::Limits;
+
+use crate::sys::spawn::CgroupPlace;
+use std::path::{Path, PathBuf};
+
+/// Why a cgroup operation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CgroupError {
+    /// A file or folder of a hierarchy.
+    #[error("{step} {path}")]
+    Io {
+        /// What was tried.
+        step: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// Neither v1 nor v2 with a memory controller is mounted.
+    #[error("no cgroup hierarchy with a memory controller is mounted (see /proc/self/mountinfo)")]
+    NoHierarchy,
+    /// Still in use after a second.
+    #[error("cgroup {path} is still in use")]
+    Busy {
+        /// Its folder.
+        path: PathBuf,
+    },
+    /// A name or path that would leave the hierarchy.
+    #[error("cgroup path {path:?} is not plain")]
+    Path {
+        /// As given.
+        path: String,
+    },
+}
+
+fn io(step: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> CgroupError {
+    let path = path.to_owned();
+    move |source| CgroupError::Io { step, path, source }
+}
+
+/// One cgroup, in every hierarchy that matters, at the same path in each.
+#[derive(Debug)]
+pub struct RunCgroup {
+    hierarchies: Hierarchies,
+    /// Relative to the hierarchies' roots.
+    path: PathBuf,
+}
+
+/// Parent of all cgroups of the harness.
+const PARENT: &str = "taremark";
+
+impl RunCgroup {
+    /// A fresh cgroup `taremark/<name>` with `limits`.
+    pub fn create(name: &str, limits: &Limits) -> Result<Self, CgroupError> {
+        Self::create_at(&format!("{PARENT}/{name}"), limits)
+    }
+
+    /// A cgroup at `path`, relative to the roots of the hierarchies. Folders that exist are used.
+    pub fn create_at(path: &str, limits: &Limits) -> Result<Self, CgroupError> {
+        let relative = PathBuf::from(path.trim_start_matches('/'));
+        let plain = relative.components().all(|c| matches!(c, std::path::Component::Normal(_)));
+        if !plain || relative.as_os_str().is_empty() {
+            return Err(CgroupError::Path { path: path.to_owned() });
+        }
+        let group = Self { hierarchies: Hierarchies::detect()?, path: relative };
+        for dir in group.dirs() {
+            make(&dir)?;
+        }
+        group.hierarchies.delegate(&group.path)?;
+        limits.apply(&group)?;
+        Ok(group)
+    }
+
+    /// An existing one.
+    pub fn open_at(path: &str) -> Result<Self, CgroupError> {
+        Ok(Self { hierarchies: Hierarchies::detect()?, path: PathBuf::from(path.trim_start_matches('/')) })
+    }
+
+    /// Its folder in the v1 hierarchy of `controller`, or in v2.
+    pub fn dir(&self, controller: &str) -> Option<PathBuf> {
+        self.hierarchies.dir(controller).map(|root| root.join(&self.path))
+    }
+
+    fn dirs(&self) -> Vec<PathBuf> {
+        self.hierarchies.roots().into_iter().map(|root| root.join(&self.path)).collect()
+    }
+
+    /// Where a child has to be born to live in it.
+    pub fn place(&self) -> CgroupPlace {
+        match &self.hierarchies {
+            Hierarchies::V2 { root } => {
+                CgroupPlace { v1_tasks: Vec::new(), v2_dir: Some(root.join(&self.path)) }
+            }
+            Hierarchies::V1(all) => {
+                let pair = |h: &V1Hierarchy| {
+                    (h.root.join(&self.path).join("tasks"), h.root.join(&h.own).join("tasks"))
+                };
+                CgroupPlace { v1_tasks: all.iter().map(pair).collect(), v2_dir: None }
+            }
+        }
+    }
+
+    /// Moves a process (0: the caller) into it.
+    pub fn enter(&self, pid: i32) -> Result<(), CgroupError> {
+        for dir in self.dirs() {
+            let file = dir.join("cgroup.procs");
+            std::fs::write(&file, pid.to_string()).map_err(io("enter", &file))?;
+        }
+        Ok(())
+    }
+
+    /// Memory charged to it and to those below it.
+    pub fn memory(&self) -> Result<CgroupMemory, CgroupError> {
+        let dir = self.dir("memory").ok_or(CgroupError::NoHierarchy)?;
+        if self.hierarchies.is_v2() { figures::memory_v2(&dir) } else { figures::memory_v1(&dir) }
+    }
+
+    /// Processor time used in it and below it, nanoseconds.
+    pub fn cpu_ns(&self) -> Result<u64, CgroupError> {
+        let dir = self.dir("cpuacct").ok_or(CgroupError::NoHierarchy)?;
+        figures::cpu_ns(&dir, self.hierarchies.is_v2())
+    }
+
+    /// Processes in it and below it.
+    pub fn pids(&self) -> Result<Vec<i32>, CgroupError> {
+        let dir = self.dir("memory").ok_or(CgroupError::NoHierarchy)?;
+        figures::pids_below(&dir)
+    }
+
+    /// Kills everything in it and waits until nothing is left.
+    pub fn kill_all(&self) -> Result<(), CgroupError> {
+        let dir = self.dir("memory").ok_or(CgroupError::NoHierarchy)?;
+        remove::kill_all(&dir)
+    }
+
+    /// Removes it and those below it.
+    pub fn remove(&self) -> Result<(), CgroupError> {
+        for dir in self.dirs() {
+            remove::tree(&dir)?;
+            // The last run of the last session takes the parent along; while there is another, this fails.
+            if dir.parent().and_then(Path::file_name).is_some_and(|n| n == PARENT) {
+                let _ = dir.parent().map(std::fs::remove_dir);
+            }
+        }
+        Ok(())
+    }
+
+    /// Kills and removes what a dead session left: cgroups `taremark/<session>-…`. Their names.
+    pub fn remove_stale(session: &str) -> Result<Vec<String>, CgroupError> {
+        let hierarchies = Hierarchies::detect()?;
+        let root = hierarchies.dir("memory").ok_or(CgroupError::NoHierarchy)?.join(PARENT);
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&root).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with(&format!("{session}-")) {
+                let group = Self::open_at(&format!("{PARENT}/{name}"))?;
+                group.kill_all()?;
+                group.remove()?;
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+}
+
+/// mkdir -p; another session may remove the parent between its making and ours, hence the tries.
+fn make(dir: &Path) -> Result<(), CgroupError> {
+    let mut last = Ok(());
+    for _ in 0..10 {
+        last = std::fs::create_dir_all(dir);
+        if last.is_ok() {
+            break;
+        }
+    }
+    last.map_err(io("create", dir))
+}

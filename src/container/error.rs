@@ -1,0 +1,93 @@
+//! Why a container verb failed.
+
+use std::path::PathBuf;
+
+/// See the variants; each names step and object.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// A file or folder.
+    #[error("{step} {path}")]
+    Io {
+        /// What was tried.
+        step: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A system call without a path.
+    #[error("{step}")]
+    System {
+        /// What was tried.
+        step: &'static str,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The runtime config.
+    #[error("{path}: {field}: {why}")]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// JSON path of the field.
+        field: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Filter.
+    #[error(transparent)]
+    Seccomp(#[from] super::seccomp::SeccompError),
+    /// Cgroups.
+    #[error("cgroup")]
+    Cgroup(#[from] super::cgroup::CgroupError),
+    /// A step in the container's init.
+    #[error("container init: {0}")]
+    Init(String),
+    /// Identifiers are file names.
+    #[error("container id {id:?} is not valid: use letters, digits, and _ + - . (not first)")]
+    Id {
+        /// As given.
+        id: String,
+    },
+    /// Taken.
+    #[error("container {id} exists already: choose another id, or delete it")]
+    Exists {
+        /// Its id.
+        id: String,
+    },
+    /// Unknown.
+    #[error("container {id} does not exist")]
+    NotFound {
+        /// Its id.
+        id: String,
+    },
+    /// Wrong state for the verb.
+    #[error("container {id} is {is}, but has to be {wanted}")]
+    State {
+        /// Its id.
+        id: String,
+        /// Its state.
+        is: String,
+        /// State that the verb needs.
+        wanted: &'static str,
+    },
+    /// state.json is damaged.
+    #[error("{path} is not a state of this runtime")]
+    BadState {
+        /// The file.
+        path: PathBuf,
+        /// Parser's reason.
+        source: serde_json::Error,
+    },
+    /// Unknown signal.
+    #[error("signal {0:?} is not known: use a number or a name like TERM")]
+    Signal(String),
+}
+
+pub(super) fn io(step: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> RuntimeError {
+    let path = path.to_owned();
+    move |source| RuntimeError::Io { step, path, source }
+}
+
+pub(super) fn system<E: Into<std::io::Error>>(step: &'static str) -> impl FnOnce(E) -> RuntimeError {
+    move |e| RuntimeError::System { step, source: e.into() }
+}

@@ -1,0 +1,71 @@
+//! Namespaces: which are made by the clone, which are entered by path.
+
+use super::config::{NamespaceKind, RuntimeConfig};
+use super::error::{RuntimeError, io};
+use nix::sched::CloneFlags;
+use std::os::fd::OwnedFd;
+
+fn flag(kind: NamespaceKind) -> CloneFlags {
+    match kind {
+        NamespaceKind::Pid => CloneFlags::CLONE_NEWPID,
+        NamespaceKind::Network => CloneFlags::CLONE_NEWNET,
+        NamespaceKind::Mount => CloneFlags::CLONE_NEWNS,
+        NamespaceKind::Ipc => CloneFlags::CLONE_NEWIPC,
+        NamespaceKind::Uts => CloneFlags::CLONE_NEWUTS,
+        NamespaceKind::User => CloneFlags::CLONE_NEWUSER,
+        NamespaceKind::Cgroup => CloneFlags::CLONE_NEWCGROUP,
+        // CLONE_NEWTIME of linux/sched.h, which nix does not name.
+        NamespaceKind::Time => CloneFlags::from_bits_retain(0x80),
+    }
+}
+
+/// Namespaces that clone3 makes: all new ones but cgroup (made once the child is in its cgroup, which becomes its
+/// root) and time (which only unshare takes).
+pub fn clone_flags(config: &RuntimeConfig) -> u64 {
+    let made = config.linux.namespaces.iter().filter(|n| n.path.is_none());
+    let made = made.filter(|n| !matches!(n.kind, NamespaceKind::Cgroup | NamespaceKind::Time));
+    made.fold(0, |bits, n| bits | flag(n.kind).bits() as u32 as u64)
+}
+
+/// A namespace that was opened by its path, before the mounts that path lies in are left.
+pub struct Entered {
+    kind: NamespaceKind,
+    fd: OwnedFd,
+}
+
+/// Opens those that are entered by path. A pid namespace is entered by the runtime itself before the clone.
+pub fn open(config: &RuntimeConfig) -> Result<Vec<Entered>, RuntimeError> {
+    let by_path = config.linux.namespaces.iter().filter_map(|n| n.path.as_ref().map(|p| (n.kind, p)));
+    by_path
+        .map(|(kind, path)| {
+            let file = std::fs::File::open(path).map_err(io("open namespace", path))?;
+            Ok(Entered { kind, fd: file.into() })
+        })
+        .collect()
+}
+
+/// In the runtime, before the clone: a pid namespace takes in children only.
+pub fn enter_pid(entered: &[Entered]) -> Result<(), nix::Error> {
+    entered
+        .iter()
+        .filter(|e| e.kind == NamespaceKind::Pid)
+        .try_for_each(|e| nix::sched::setns(&e.fd, flag(e.kind)))
+}
+
+/// In the child: the others; the user namespace first, because it owns the rights to enter the rest.
+pub fn enter(entered: &[Entered]) -> Result<(), nix::Error> {
+    let user_first = |user: bool| {
+        entered
+            .iter()
+            .filter(move |e| e.kind != NamespaceKind::Pid && (e.kind == NamespaceKind::User) == user)
+    };
+    user_first(true).chain(user_first(false)).try_for_each(|e| nix::sched::setns(&e.fd, flag(e.kind)))
+}
+
+/// In the child, once it is in its cgroup.
+pub fn unshare_late(config: &RuntimeConfig) -> Result<(), nix::Error> {
+    let late = [NamespaceKind::Cgroup, NamespaceKind::Time];
+    let wanted = late.into_iter().filter(|k| config.namespace(*k).is_some_and(|n| n.path.is_none()));
+    let flags = wanted.fold(CloneFlags::empty(), |bits, k| bits | flag(k));
+    if flags.is_empty() { Ok(()) } else { nix::sched::unshare(flags) }
+}

@@ -1,0 +1,224 @@
+//! The container's root: overlay or bind, mounts beneath it, pivot.
+//!
+//! Every path in the root is opened with `RESOLVE_IN_ROOT` and mounted on by its descriptor, so that a symbolic link
+//! in a hostile image leads nowhere outside. Annotations of ours:
+//!
+//! - `org.taremark.overlay.lower`: lower directories, top first, separated by `:`. The root is then an overlay with
+//!   a fresh tmpfs on top, mounted in the container's own mount namespace: quick, and nothing to be cleaned up.
+//! - `org.taremark.overlay.size`: size of that tmpfs in bytes; absent: the kernel's default, half of the memory.
+
+use super::config::{Mount, RuntimeConfig};
+use super::mount_options::{Options, parse};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use rustix::fs::{Mode, OFlags, ResolveFlags, mkdirat, openat2};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// Annotation, see the module.
+pub const LOWER: &str = "org.taremark.overlay.lower";
+/// Annotation, see the module.
+pub const SIZE: &str = "org.taremark.overlay.size";
+
+/// A step that failed in the container's init.
+#[derive(Debug)]
+pub struct Step(String);
+
+impl Step {
+    /// `what` on `object`.
+    pub fn new(what: &str, object: &str, source: std::io::Error) -> Self {
+        Self(format!("{what} {object}: {source}"))
+    }
+
+    /// For the report to the parent.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+fn failed<E: Into<std::io::Error>>(what: &'static str, object: &Path) -> impl FnOnce(E) -> Step {
+    let object = object.display().to_string();
+    move |e| Step::new(what, &object, e.into())
+}
+
+/// Makes the mounts of the new namespace independent of the host's and mounts the root. Its path on the host.
+pub fn mount_root(config: &RuntimeConfig, bundle: &Path) -> Result<PathBuf, Step> {
+    let propagation = match config.linux.rootfs_propagation.as_str() {
+        "shared" | "rshared" => MsFlags::MS_SHARED | MsFlags::MS_REC,
+        "private" | "rprivate" => MsFlags::MS_PRIVATE | MsFlags::MS_REC,
+        _ => MsFlags::MS_SLAVE | MsFlags::MS_REC,
+    };
+    let root = bundle.join(&config.root.path);
+    mount(None::<&str>, "/", None::<&str>, propagation, None::<&str>)
+        .map_err(failed("set propagation of", Path::new("/")))?;
+    if let Some(lower) = config.annotations.get(LOWER) {
+        return overlay(&root, lower, config.annotations.get(SIZE));
+    }
+    let bind = MsFlags::MS_BIND | MsFlags::MS_REC;
+    mount(Some(&root), &root, None::<&str>, bind, None::<&str>).map_err(failed("bind root.path", &root))?;
+    Ok(root)
+}
+
+fn overlay(root: &Path, lower: &str, size: Option<&String>) -> Result<PathBuf, Step> {
+    let data = size.map_or("mode=0755".to_owned(), |s| format!("mode=0755,size={s}"));
+    mount(Some("tmpfs"), root, Some("tmpfs"), MsFlags::MS_NODEV, Some(data.as_str()))
+        .map_err(failed("mount tmpfs on root.path", root))?;
+    let [upper, work, merged] = ["upper", "work", "root"].map(|n| root.join(n));
+    for dir in [&upper, &work, &merged] {
+        std::fs::create_dir(dir).map_err(failed("create", dir))?;
+    }
+    let options = format!("lowerdir={lower},upperdir={},workdir={}", upper.display(), work.display());
+    mount(Some("overlay"), &merged, Some("overlay"), MsFlags::empty(), Some(options.as_str()))
+        .map_err(failed("mount overlay of annotation org.taremark.overlay.lower on", &merged))?;
+    Ok(merged)
+}
+
+/// Opens a directory of the container for paths relative to it.
+pub fn open_root(path: &Path) -> Result<OwnedFd, Step> {
+    rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(failed("open root.path", path))
+}
+
+fn beneath(root: &OwnedFd, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    let relative = path.strip_prefix("/").unwrap_or(path);
+    let relative = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
+    openat2(root, relative, flags | OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::IN_ROOT)
+}
+
+/// Opens a directory beneath the root.
+pub fn open_dir(root: &OwnedFd, path: &Path) -> Result<OwnedFd, Step> {
+    beneath(root, path, OFlags::DIRECTORY).map_err(failed("open", path))
+}
+
+/// Opens a directory beneath the root, making what is missing.
+pub fn make_dir(root: &OwnedFd, path: &Path) -> Result<OwnedFd, Step> {
+    match beneath(root, path, OFlags::DIRECTORY) {
+        Ok(fd) => return Ok(fd),
+        Err(rustix::io::Errno::NOENT) => {}
+        Err(e) => return Err(failed("open", path)(e)),
+    }
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return open_dir(root, path) };
+    let parent = make_dir(root, parent)?;
+    match mkdirat(&parent, name, Mode::from_raw_mode(0o755)) {
+        Ok(()) | Err(rustix::io::Errno::EXIST) => open_dir(root, path),
+        Err(e) => Err(failed("create", path)(e)),
+    }
+}
+
+fn make_file(root: &OwnedFd, path: &Path) -> Result<OwnedFd, Step> {
+    if let Ok(fd) = beneath(root, path, OFlags::empty()) {
+        return Ok(fd);
+    }
+    let parent = make_dir(root, path.parent().unwrap_or(Path::new("/")))?;
+    let name = path.file_name().unwrap_or_default();
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(0o644)).map_err(failed("create", path))?;
+    beneath(root, path, OFlags::empty()).map_err(failed("open", path))
+}
+
+pub(super) fn by_fd(fd: &OwnedFd) -> String {
+    format!("/proc/self/fd/{}", fd.as_raw_fd())
+}
+
+/// Mounts one entry of `mounts` beneath the root. Mounts of cgroups are for [`super::cgroup_mount`].
+pub fn mount_one(root: &OwnedFd, m: &Mount, bundle: &Path) -> Result<(), Step> {
+    let options = parse(&m.options);
+    let source = if options.flags.contains(MsFlags::MS_BIND) {
+        bundle.join(&m.source)
+    } else {
+        PathBuf::from(&m.source)
+    };
+    let to = &m.destination;
+    let target = target_of(root, m, &options, &source)?;
+    let kind = (!options.flags.contains(MsFlags::MS_BIND)).then_some(m.kind.as_str());
+    let first =
+        if kind.is_none() { options.flags & (MsFlags::MS_BIND | MsFlags::MS_REC) } else { options.flags };
+    mount(Some(&source), by_fd(&target).as_str(), kind, first, options.data.as_deref())
+        .map_err(failed("mount on", to))?;
+    let restrict = options.flags & !(MsFlags::MS_BIND | MsFlags::MS_REC);
+    if kind.is_none() && !restrict.is_empty() {
+        remount(root, to, restrict)?;
+    }
+    for propagation in options.propagation {
+        let mounted = beneath(root, to, OFlags::empty()).map_err(failed("open", to))?;
+        mount(None::<&str>, by_fd(&mounted).as_str(), None::<&str>, propagation, None::<&str>)
+            .map_err(failed("set propagation of", to))?;
+    }
+    Ok(())
+}
+
+fn target_of(root: &OwnedFd, m: &Mount, options: &Options, source: &Path) -> Result<OwnedFd, Step> {
+    let file = options.flags.contains(MsFlags::MS_BIND) && !source.is_dir();
+    let target = if file { make_file(root, &m.destination)? } else { make_dir(root, &m.destination)? };
+    if matches!(m.kind.as_str(), "proc" | "sysfs") {
+        // Where /proc is a link of the image, masking it later would mask something else (CVE-2019-19921).
+        let relative = m.destination.strip_prefix("/").unwrap_or(&m.destination);
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
+        openat2(root, relative, flags, Mode::empty(), resolve)
+            .map_err(failed("no link may lead to", &m.destination))?;
+    }
+    Ok(target)
+}
+
+/// Changes the flags of a mount that was just made. Flags that the mount below has locked (nosuid, nodev, noexec of a
+/// host's mount seen from a user namespace) have to be repeated, or the kernel refuses.
+fn remount(root: &OwnedFd, path: &Path, flags: MsFlags) -> Result<(), Step> {
+    let mounted = beneath(root, path, OFlags::empty()).map_err(failed("open", path))?;
+    let flags = flags | MsFlags::MS_REMOUNT | MsFlags::MS_BIND;
+    let at = by_fd(&mounted);
+    let again = |flags| mount(None::<&str>, at.as_str(), None::<&str>, flags, None::<&str>);
+    if again(flags).is_ok() {
+        return Ok(());
+    }
+    let locked = nix::sys::statvfs::fstatvfs(&mounted).map(|s| s.flags().bits()).unwrap_or(0);
+    let keep = MsFlags::from_bits_truncate(locked)
+        & (MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY);
+    again(flags | keep).map_err(failed("remount", path))
+}
+
+/// Makes `root` the root and lets go of the host's.
+pub fn pivot(root: &OwnedFd) -> Result<(), Step> {
+    let here = Path::new(".");
+    rustix::process::fchdir(root).map_err(failed("enter", here))?;
+    // Both "." (pivot_root(2), NOTES): the old root is then mounted over the new one and can be detached from there,
+    // without a folder for it in the image.
+    nix::unistd::pivot_root(".", ".").map_err(failed("pivot_root to", here))?;
+    umount2(".", MntFlags::MNT_DETACH).map_err(failed("detach the old", Path::new("/")))?;
+    nix::unistd::chdir("/").map_err(failed("enter", Path::new("/")))
+}
+
+/// After the pivot: covers `path`, a file by /dev/null, a folder by an empty read-only tmpfs.
+pub fn mask(root: &OwnedFd, path: &Path, null: &OwnedFd) -> Result<(), Step> {
+    let target = match beneath(root, path, OFlags::empty()) {
+        Ok(fd) => fd,
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(()),
+        Err(e) => return Err(failed("open", path)(e)),
+    };
+    let is_dir =
+        rustix::fs::fstat(&target).is_ok_and(|s| rustix::fs::FileType::from_raw_mode(s.st_mode).is_dir());
+    let at = by_fd(&target);
+    let result = if is_dir {
+        mount(Some("tmpfs"), at.as_str(), Some("tmpfs"), MsFlags::MS_RDONLY, Some("size=0k"))
+    } else {
+        mount(Some(by_fd(null).as_str()), at.as_str(), None::<&str>, MsFlags::MS_BIND, None::<&str>)
+    };
+    result.map_err(failed("mask", path))
+}
+
+/// After the pivot: makes `path` read-only, whatever is mounted below it.
+pub fn make_readonly(root: &OwnedFd, path: &Path) -> Result<(), Step> {
+    let target = match beneath(root, path, OFlags::empty()) {
+        Ok(fd) => fd,
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(()),
+        Err(e) => return Err(failed("open", path)(e)),
+    };
+    let at = by_fd(&target);
+    let bind = MsFlags::MS_BIND | MsFlags::MS_REC;
+    mount(Some(at.as_str()), at.as_str(), None::<&str>, bind, None::<&str>).map_err(failed("bind", path))?;
+    remount(root, path, MsFlags::MS_RDONLY)
+}
+
+/// After the pivot: the root itself read-only.
+pub fn make_root_readonly(root: &OwnedFd) -> Result<(), Step> {
+    remount(root, Path::new("/"), MsFlags::MS_RDONLY)
+}

@@ -1,0 +1,173 @@
+//! What is kept of a container between verbs: `<root>/<id>/state.json`, and a FIFO while it waits for `start`.
+
+use super::error::{RuntimeError, io};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+/// Where states are kept when no `--root` is given.
+pub const DEFAULT_ROOT: &str = "/run/tarec";
+/// Name of the FIFO.
+pub const GATE: &str = "exec.fifo";
+
+/// The file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Saved {
+    /// Version of the specification.
+    pub oci_version: String,
+    /// Its id.
+    pub id: String,
+    /// Of its init.
+    pub pid: i32,
+    /// Of its init, in clock ticks since boot: tells a recycled pid apart.
+    pub start_time: u64,
+    /// Absolute.
+    pub bundle: PathBuf,
+    /// Path in the hierarchies.
+    pub cgroups_path: String,
+    /// From the config.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// `created`, `running` or `stopped` (runtime.md, State).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Waits for `start`.
+    Created,
+    /// Its init lives.
+    Running,
+    /// Its init is gone.
+    Stopped,
+}
+
+impl Status {
+    /// As the specification spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Running => "running",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// Ids are file names and parts of cgroup paths.
+pub fn check_id(id: &str) -> Result<(), RuntimeError> {
+    let ok = |c: char| c.is_ascii_alphanumeric() || "_+-.".contains(c);
+    let valid = (1..=1024).contains(&id.len())
+        && id.chars().all(ok)
+        && id.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if valid { Ok(()) } else { Err(RuntimeError::Id { id: id.to_owned() }) }
+}
+
+/// The folder of a container.
+#[derive(Debug)]
+pub struct StateDir(PathBuf);
+
+impl StateDir {
+    /// Makes it. An id that is taken is an error.
+    pub fn create(root: &Path, id: &str) -> Result<Self, RuntimeError> {
+        check_id(id)?;
+        let private = |recursive| {
+            let mut builder = std::fs::DirBuilder::new();
+            builder.mode(0o700).recursive(recursive);
+            builder
+        };
+        if !root.is_dir() {
+            private(true).create(root).map_err(io("create", root))?;
+        }
+        let dir = root.join(id);
+        match private(false).create(&dir) {
+            Ok(()) => Ok(Self(dir)),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+                Err(RuntimeError::Exists { id: id.to_owned() })
+            }
+            Err(e) => Err(io("create", &dir)(e)),
+        }
+    }
+
+    /// Finds it.
+    pub fn open(root: &Path, id: &str) -> Result<Self, RuntimeError> {
+        check_id(id)?;
+        let dir = root.join(id);
+        if dir.is_dir() { Ok(Self(dir)) } else { Err(RuntimeError::NotFound { id: id.to_owned() }) }
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Writes the state, whole or not at all.
+    pub fn save(&self, saved: &Saved) -> Result<(), RuntimeError> {
+        let (path, new) = (self.0.join("state.json"), self.0.join("state.new"));
+        let json = serde_json::to_vec(saved).unwrap_or_default();
+        std::fs::write(&new, json).map_err(io("write", &new))?;
+        std::fs::rename(&new, &path).map_err(io("write", &path))
+    }
+
+    /// Reads it.
+    pub fn load(&self) -> Result<Saved, RuntimeError> {
+        let path = self.0.join("state.json");
+        let json = std::fs::read(&path).map_err(io("read", &path))?;
+        serde_json::from_slice(&json).map_err(|source| RuntimeError::BadState { path, source })
+    }
+
+    /// Where the container stands.
+    pub fn status(&self, saved: &Saved) -> Status {
+        let alive = start_time(saved.pid) == Some(saved.start_time);
+        match (alive, self.0.join(GATE).exists()) {
+            (false, _) => Status::Stopped,
+            (true, true) => Status::Created,
+            (true, false) => Status::Running,
+        }
+    }
+
+    /// Removes it.
+    pub fn remove(self) -> Result<(), RuntimeError> {
+        std::fs::remove_dir_all(&self.0).map_err(io("remove", &self.0))
+    }
+}
+
+/// Start time of a process that is not a zombie: fields 3 and 22 of /proc/PID/stat (proc(5)).
+pub fn start_time(pid: i32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?;
+    if matches!(state, "Z" | "X") {
+        return None;
+    }
+    fields.nth(18)?.parse().ok()
+}
+
+/// The state of runtime.md, as `tarec state` prints it.
+pub fn describe(dir: &StateDir) -> Result<serde_json::Value, RuntimeError> {
+    let saved = dir.load()?;
+    let status = dir.status(&saved);
+    let pid = if status == Status::Stopped { 0 } else { saved.pid };
+    Ok(serde_json::json!({
+        "ociVersion": saved.oci_version,
+        "id": saved.id,
+        "status": status.as_str(),
+        "pid": pid,
+        "bundle": saved.bundle,
+        "annotations": saved.annotations,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_plain_names() {
+        for good in ["a", "a-b_c.d+e", "0"] {
+            check_id(good).expect(good);
+        }
+        for bad in ["", ".", "..", "a/b", "-a", "a b", "ä", &"x".repeat(1025)] {
+            check_id(bad).expect_err(bad);
+        }
+    }
+}

@@ -1,1 +1,0 @@
-//! What runs inside a machine, and the wire format it shares with the host.

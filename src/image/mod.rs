@@ -1,1 +1,0 @@
-//! OCI images: reference, digest, manifest, store, layers, archives.

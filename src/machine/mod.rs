@@ -1,1 +1,0 @@
-//! QEMU machines: accelerator probe, arguments, QMP, kernel, initramfs, disks.

@@ -1,3 +1,0 @@
-//! The command line: parse, dispatch, exit code.
-
-fn main() {}

@@ -1,1 +1,0 @@
-//! Tables, charts and pages, from a record alone.

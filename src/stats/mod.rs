@@ -1,1 +1,0 @@
-//! Pure numbers: no I/O, no clock.

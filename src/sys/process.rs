@@ -1,0 +1,200 @@
+//! A fork into new namespaces, for a single-threaded runtime.
+
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+
+/// Which side of the fork this is.
+pub enum Forked {
+    /// In the parent: the child's pid, as the parent sees it, and a descriptor for it.
+    Parent {
+        /// Process id.
+        pid: i32,
+        /// Becomes readable when the child ends.
+        pidfd: OwnedFd,
+    },
+    /// In the child.
+    Child,
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct CloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
+/// clone3 with `flags` (CLONE_NEW*), as a fork: the child has a copy of the memory and goes on from here. With
+/// `cgroup`, a v2 folder, the child is born in it.
+///
+/// The caller must have one thread only, or the child could find a lock of the allocator held for ever; this is
+/// checked, and EDEADLK returned.
+pub fn fork_into(flags: u64, cgroup: Option<RawFd>) -> std::io::Result<Forked> {
+    if thread_count() > 1 {
+        return Err(std::io::Error::from_raw_os_error(libc::EDEADLK));
+    }
+    let mut pidfd: RawFd = -1;
+    let mut args = CloneArgs {
+        flags: flags | libc::CLONE_PIDFD as u64,
+        pidfd: &raw mut pidfd as u64,
+        exit_signal: libc::SIGCHLD as u64,
+        ..Default::default()
+    };
+    if let Some(fd) = cgroup {
+        args.flags |= 0x2_0000_0000; // CLONE_INTO_CGROUP, linux/sched.h
+        args.cgroup = fd as u64;
+    }
+    // SAFETY: no CLONE_VM, so the child has its own copy of all memory, and there is one thread only.
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) };
+    match pid {
+        0 => Ok(Forked::Child),
+        pid if pid > 0 => {
+            // SAFETY: the kernel stored a fresh descriptor there.
+            let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+            Ok(Forked::Parent { pid: pid as i32, pidfd })
+        }
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
+/// Threads of this process, by the link count of /proc/self/task (proc(5)); two links are its own.
+fn thread_count() -> u64 {
+    rustix::fs::stat("/proc/self/task").map_or(1, |s| s.st_nlink.saturating_sub(2))
+}
+
+/// Ends this process at once, without destructors: for a child after a fork.
+pub fn exit_now(code: i32) -> ! {
+    // SAFETY: never returns, touches no memory.
+    unsafe { libc::_exit(code) }
+}
+
+/// waitpid for one child: exit code, or 128 + signal. EINTR gives `None`, so that the caller can look at its signals.
+pub fn wait_for(pid: i32) -> std::io::Result<Option<i32>> {
+    let mut status = 0;
+    // SAFETY: plain call; `status` is ours.
+    if unsafe { libc::waitpid(pid, &mut status, 0) } < 0 {
+        let e = std::io::Error::last_os_error();
+        return if e.kind() == std::io::ErrorKind::Interrupted { Ok(None) } else { Err(e) };
+    }
+    Ok(Some(if libc::WIFSIGNALED(status) { 128 + libc::WTERMSIG(status) } else { libc::WEXITSTATUS(status) }))
+}
+
+/// Marks every descriptor from `from` on as close-on-exec (close_range(2), CLOSE_RANGE_CLOEXEC, Linux 5.11).
+pub fn close_on_exec_from(from: u32) -> std::io::Result<()> {
+    // SAFETY: plain call.
+    let r = unsafe { libc::syscall(libc::SYS_close_range, from, u32::MAX, 4u32) };
+    if r < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// A new anonymous session keyring, so that the container cannot reach the caller's keys. A kernel without keys is no
+/// error.
+pub fn join_new_session_keyring() -> std::io::Result<()> {
+    const KEYCTL_JOIN_SESSION_KEYRING: i32 = 1;
+    // SAFETY: a null name asks for an anonymous keyring.
+    let r = unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, core::ptr::null::<u8>()) };
+    let e = std::io::Error::last_os_error();
+    if r < 0 && e.raw_os_error() != Some(libc::ENOSYS) { Err(e) } else { Ok(()) }
+}
+
+/// setgroups, setgid and setuid for the calling task, by the raw system calls.
+pub fn set_ids(uid: u32, gid: u32, groups: &[u32]) -> Result<(), (&'static str, std::io::Error)> {
+    // SAFETY: plain calls; `groups` outlives its call.
+    unsafe {
+        if libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) < 0 {
+            return Err(("setgroups", std::io::Error::last_os_error()));
+        }
+        if libc::syscall(libc::SYS_setgid, gid) < 0 {
+            return Err(("setgid", std::io::Error::last_os_error()));
+        }
+        if libc::syscall(libc::SYS_setuid, uid) < 0 {
+            return Err(("setuid", std::io::Error::last_os_error()));
+        }
+    }
+    Ok(())
+}
+
+/// Keeps permitted capabilities over a change of user id (PR_SET_KEEPCAPS).
+pub fn keep_capabilities(on: bool) -> std::io::Result<()> {
+    // SAFETY: plain call.
+    let r = unsafe { libc::prctl(libc::PR_SET_KEEPCAPS, libc::c_ulong::from(on), 0, 0, 0) };
+    if r < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// No program executed from here on gains privileges (PR_SET_NO_NEW_PRIVS).
+pub fn no_new_privileges() -> std::io::Result<()> {
+    // SAFETY: plain call.
+    let r = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
+    if r < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// One BPF instruction, as in linux/filter.h.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Instruction {
+    /// Operation.
+    pub code: u16,
+    /// Jump if true.
+    pub jt: u8,
+    /// Jump if false.
+    pub jf: u8,
+    /// Operand.
+    pub k: u32,
+}
+
+/// Installs a seccomp filter for this thread (seccomp(2), SECCOMP_SET_MODE_FILTER).
+pub fn install_seccomp(program: &[Instruction], flags: u64) -> std::io::Result<()> {
+    #[repr(C)]
+    struct Program {
+        len: u16,
+        filter: *const Instruction,
+    }
+    let p = Program { len: program.len() as u16, filter: program.as_ptr() };
+    // SAFETY: `p` and the program outlive the call; the kernel copies them.
+    let r = unsafe { libc::syscall(libc::SYS_seccomp, 1u32, flags, &raw const p) };
+    if r < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// execve. Returns only on failure.
+pub fn execute(
+    program: &std::ffi::CStr,
+    argv: &[std::ffi::CString],
+    envp: &[std::ffi::CString],
+) -> std::io::Error {
+    let ptrs = |v: &[std::ffi::CString]| -> Vec<*const libc::c_char> {
+        v.iter().map(|s| s.as_ptr()).chain([core::ptr::null()]).collect()
+    };
+    let (argv, envp) = (ptrs(argv), ptrs(envp));
+    // SAFETY: NUL-terminated strings and null-terminated arrays that live until the call returns.
+    unsafe { libc::execve(program.as_ptr(), argv.as_ptr(), envp.as_ptr()) };
+    std::io::Error::last_os_error()
+}
+
+/// Forwards `signals` to process `to` from now on, by a handler.
+pub fn forward_signals(to: i32, signals: &[i32]) {
+    FORWARD_TO.store(to, std::sync::atomic::Ordering::SeqCst);
+    for &signal in signals {
+        // SAFETY: the handler reads an atomic and calls kill, both async-signal-safe.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = forward as *const () as usize;
+            libc::sigaction(signal, &action, core::ptr::null_mut());
+        }
+    }
+}
+
+static FORWARD_TO: std::sync::atomic::AtomicI32 = std::sync::atomic::AtomicI32::new(0);
+
+extern "C" fn forward(signal: i32) {
+    let to = FORWARD_TO.load(std::sync::atomic::Ordering::SeqCst);
+    if to > 0 {
+        // SAFETY: async-signal-safe.
+        unsafe { libc::kill(to, signal) };
+    }
+}

@@ -1,0 +1,71 @@
+//! Why a target could not run a workload.
+
+use std::path::PathBuf;
+
+/// See the variants; each names the step.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// A file or folder of the run.
+    #[error("{step} {path}")]
+    Io {
+        /// What was tried.
+        step: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A system call without a path.
+    #[error("{step}")]
+    System {
+        /// What was tried.
+        step: &'static str,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A program that the target needs.
+    #[error("{program} is not on this host ({looked})")]
+    Missing {
+        /// Its name.
+        program: String,
+        /// Where it was looked for.
+        looked: String,
+    },
+    /// The program to run is not in the image.
+    #[error("{program} is not in the image (looked in {looked})")]
+    NotInImage {
+        /// `argv[0]`.
+        program: String,
+        /// The folders of the image's PATH.
+        looked: String,
+    },
+    /// Starting a program.
+    #[error("start the target")]
+    Spawn(#[from] crate::sys::spawn::SpawnError),
+    /// Network of the run.
+    #[error("{step} for the run's network")]
+    Network {
+        /// What was tried.
+        step: &'static str,
+        /// The kernel's reason.
+        source: crate::sys::netlink::NetlinkError,
+    },
+    /// Our runtime's library.
+    #[error("container")]
+    Container(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Version of a program could not be had; one that cannot say it is not measured.
+    #[error("{program} does not say its version")]
+    NoVersion {
+        /// Its path.
+        program: PathBuf,
+    },
+}
+
+pub(crate) fn io(step: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> TargetError {
+    let path = path.to_owned();
+    move |source| TargetError::Io { step, path, source }
+}
+
+pub(crate) fn container<E: std::error::Error + Send + Sync + 'static>(e: E) -> TargetError {
+    TargetError::Container(Box::new(e))
+}

@@ -1,0 +1,120 @@
+//! A run that has been started.
+
+use super::error::TargetError;
+use super::event::{Event, EventKind};
+use super::place::Undo;
+use crate::sys::clock::monotonic_ns;
+use crate::sys::spawn::Child;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
+
+/// A started run. Dropping it kills and reaps what is left of it.
+pub struct Running {
+    /// CLOCK_MONOTONIC right before the first clone3.
+    pub t0_ns: u64,
+    /// When that call returned: the first program of the target has been executed.
+    pub spawned_ns: u64,
+    /// Where a server in it is reached.
+    pub address: Ipv4Addr,
+    pub(super) undo: Undo,
+    pub(super) body: Body,
+}
+
+pub(super) enum Body {
+    Program {
+        child: Arc<Child>,
+        events: Receiver<Event>,
+        trace: Option<PathBuf>,
+        threads: Vec<std::thread::JoinHandle<()>>,
+        reaped: bool,
+    },
+}
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gone {
+    /// Exit code of the workload, where it gave one.
+    pub exit_code: Option<i32>,
+}
+
+impl Running {
+    /// Waits for the next event. None after `timeout`.
+    pub fn next(&mut self, timeout: Duration) -> Option<Event> {
+        match &mut self.body {
+            Body::Program { events, reaped, .. } => match events.recv_timeout(timeout) {
+                Ok(event) => {
+                    *reaped |= matches!(event.kind, EventKind::Exited { .. });
+                    Some(event)
+                }
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => {
+                    Some(Event { at_ns: monotonic_ns(), kind: EventKind::Closed { error: String::new() } })
+                }
+            },
+        }
+    }
+
+    /// Milestones that the target wrote to a file instead of sending them.
+    pub fn written_milestones(&self) -> Vec<Event> {
+        match &self.body {
+            Body::Program { trace: Some(path), .. } => super::trace::milestones(path),
+            Body::Program { trace: None, .. } => Vec::new(),
+        }
+    }
+
+    /// Asks the workload to end with SIGTERM, kills it at the deadline, and waits until it is reaped.
+    pub fn stop(&mut self, deadline: Duration) -> Result<Gone, TargetError> {
+        self.stop_program(deadline)
+    }
+
+    fn stop_program(&mut self, deadline: Duration) -> Result<Gone, TargetError> {
+        let Body::Program { child, events, reaped, .. } = &mut self.body;
+        let system = |step| move |source| TargetError::System { step, source };
+        if *reaped {
+            return Ok(Gone { exit_code: None });
+        }
+        child.signal(libc::SIGTERM).map_err(system("send SIGTERM"))?;
+        if !child.ended_within(deadline) {
+            child.signal(libc::SIGKILL).map_err(system("send SIGKILL"))?;
+        }
+        while let Ok(event) = events.recv_timeout(Duration::from_secs(10)) {
+            if let EventKind::Exited { code } = event.kind {
+                *reaped = true;
+                return Ok(Gone { exit_code: Some(code) });
+            }
+        }
+        Ok(Gone { exit_code: None })
+    }
+
+    /// Kills what is left, waits for its threads and removes what arming made (mounts, links): the end of the run.
+    pub fn finish(&mut self) -> Result<(), TargetError> {
+        let Body::Program { threads, .. } = &mut self.body;
+        for thread in threads.drain(..) {
+            let _ = thread.join();
+        }
+        self.undo.run()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Body::Program { child, reaped: false, .. } = &self.body {
+            let _ = child.signal(libc::SIGKILL);
+        }
+    }
+}
+
+/// Waits for the child on a thread of its own and reports its end with a stamp.
+pub(super) fn watch(child: &Arc<Child>, events: Sender<Event>) -> std::thread::JoinHandle<()> {
+    let child = Arc::clone(child);
+    std::thread::spawn(move || {
+        let kind = match child.wait() {
+            Ok(code) => EventKind::Exited { code },
+            Err(e) => EventKind::Closed { error: format!("wait for process {}: {e}", child.pid) },
+        };
+        let _ = events.send(Event { at_ns: monotonic_ns(), kind });
+    })
+}

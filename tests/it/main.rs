@@ -1,0 +1,6 @@
+//! Integration tests: real containers, real processes. They need root and busybox-static, and say so.
+
+mod architecture;
+mod container;
+mod runs;
+mod support;

@@ -1,0 +1,137 @@
+//! The measuring core over real targets: the same job as a bare process and in a container.
+
+use crate::support::busybox;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+use taremark::measure::run::{Outcome, Setting, run_once};
+use taremark::target::container::ContainerTarget;
+use taremark::target::process::ProcessTarget;
+use taremark::target::{Job, Target};
+use taremark::workload::Workload;
+
+const INSIDE: &str = "TAREMARK_TEST_IN_SESSION";
+
+/// Runs the test again in a process of its own: a session changes the namespaces of the whole process, and has to be
+/// entered before there is a second thread, so the child enters through `unshare`.
+fn in_session(test: &str) -> bool {
+    if std::env::var_os(INSIDE).is_some() {
+        return true;
+    }
+    let exe = std::env::current_exe().expect("own path");
+    let output = std::process::Command::new("unshare")
+        .args(["--mount", "--net", "sh", "-c", "ip link set lo up && exec \"$@\"", "sh"])
+        .arg(exe)
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .env(INSIDE, "1")
+        .output()
+        .expect("these tests need unshare (util-linux) and ip (iproute2)");
+    let shown = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && shown.contains("1 passed"), "{shown}");
+    false
+}
+
+fn job(layer: &std::path::Path, script: &str, network: bool) -> Job {
+    Job {
+        name: "tested".into(),
+        image_digest: "sha256:none".into(),
+        lower_dirs: vec![layer.to_owned()],
+        argv: ["sh", "-c", script].map(String::from).to_vec(),
+        env: vec!["PATH=/bin".into()],
+        cwd: "/".into(),
+        uid: 0,
+        gid: 0,
+        groups: Vec::new(),
+        cpus: 1,
+        memory_bytes: 64 << 20,
+        network,
+        scratch_bytes: None,
+    }
+}
+
+fn workload(ready: &str, service: bool) -> Workload {
+    let ready = ready.parse().expect("readiness");
+    Workload { name: "tested".into(), ready, service, reply: None, deadline_s: 20 }
+}
+
+fn both(job: &Job, workload: &Workload) -> Vec<Result<Outcome, taremark::measure::MeasureError>> {
+    let dir = tempfile::tempdir().expect("folder");
+    let interrupted = AtomicBool::new(false);
+    let scratch = dir.path().to_owned();
+    let targets: Vec<Box<dyn Target>> = vec![
+        Box::new(ProcessTarget::new(scratch.clone())),
+        Box::new(ContainerTarget::new(scratch).expect("container target")),
+    ];
+    let run = |mut target: Box<dyn Target>| {
+        let name = format!("test-{}-{}", std::process::id(), target.facts().name);
+        let settle = Duration::from_millis(50);
+        let setting = Setting { session_dir: dir.path(), name: &name, settle, interrupted: &interrupted };
+        let outcome = run_once(target.as_mut(), workload, job, &setting);
+        assert!(!dir.path().join(&name).exists(), "the folder of the run is left");
+        assert!(
+            !std::path::Path::new("/sys/fs/cgroup/memory/taremark").join(&name).exists(),
+            "its cgroup is left"
+        );
+        outcome
+    };
+    targets.into_iter().map(run).collect()
+}
+
+fn value(outcome: &Outcome, metric: &str) -> f64 {
+    let found = outcome.samples.iter().find(|s| s.0 == metric);
+    found.unwrap_or_else(|| panic!("no {metric} in {:?}", outcome.samples)).1
+}
+
+#[test]
+fn a_service_is_started_weighed_and_stopped() {
+    if !in_session("runs::a_service_is_started_weighed_and_stopped") {
+        return;
+    }
+    let layer = busybox();
+    let script = "trap 'exit 0' TERM; echo hello; while :; do sleep 0.05; done";
+    let outcomes = both(&job(layer.path(), script, false), &workload("line:hello", true));
+    let outcomes: Vec<Outcome> = outcomes.into_iter().map(|o| o.expect("run")).collect();
+    assert_eq!(outcomes[0].job_digest, outcomes[1].job_digest, "the two were not told the same");
+    assert_eq!(outcomes[0].output_digest, outcomes[1].output_digest);
+    for o in &outcomes {
+        let startup = value(o, "startup_ms");
+        let phases: u64 = o.slices.iter().map(|s| s.length_ns).sum();
+        assert!(
+            (phases as f64 / 1e6 - startup).abs() < startup * 0.02,
+            "phases {phases} ns, start-up {startup} ms"
+        );
+        assert!(
+            value(o, "pss_bytes") > 0.0 && value(o, "cgroup_peak_bytes") > 0.0 && value(o, "stop_ms") > 0.0
+        );
+        assert_eq!(o.exit_code, Some(0));
+    }
+    assert!(outcomes[1].slices.len() > 5, "the container tells no phases: {:?}", outcomes[1].slices);
+}
+
+#[test]
+fn a_server_is_reached_in_both() {
+    if !in_session("runs::a_server_is_reached_in_both") {
+        return;
+    }
+    let layer = busybox();
+    let script = "trap 'exit 0' TERM; while :; do nc -l -p 8080 -e echo hi; done";
+    for outcome in both(&job(layer.path(), script, true), &workload("tcp:8080", true)) {
+        assert!(value(&outcome.expect("run"), "startup_ms") > 0.0);
+    }
+}
+
+#[test]
+fn what_fails_is_told_and_cleaned_up() {
+    if !in_session("runs::what_fails_is_told_and_cleaned_up") {
+        return;
+    }
+    let layer = busybox();
+    for outcome in both(&job(layer.path(), "echo lost >&2; exit 3", false), &workload("line:hello", true)) {
+        let error = outcome.expect_err("must fail").to_string();
+        assert_eq!(error, "ended with exit code 3 before it was ready; its last words: lost");
+    }
+    let mut slow = workload("line:hello", true);
+    slow.deadline_s = 1;
+    for outcome in both(&job(layer.path(), "sleep 30", false), &slow) {
+        assert_eq!(outcome.expect_err("must fail").to_string(), "not ready (line:hello) within 1 s");
+    }
+}
