@@ -81,7 +81,6 @@ fn steps(init: &Init) -> Result<Infallible, Step> {
     }
     identity(config)?;
     trace.done("namespaces");
-    let null = open_null()?;
     let root_path = rootfs::mount_root(config, init.bundle)?;
     let root = rootfs::open_root(&root_path)?;
     trace.done("rootfs");
@@ -89,6 +88,7 @@ fn steps(init: &Init) -> Result<Infallible, Step> {
         rootfs::mount_one(&root, m, init.bundle)?;
     }
     devices::make(&root, config, user_namespace)?;
+    let null = open_null(&root)?;
     trace.done("mounts");
     wait_for_parent(init)?;
     namespaces::unshare_late(config).map_err(named("make", "the cgroup namespace"))?;
@@ -120,10 +120,13 @@ fn identity(config: &RuntimeConfig) -> Result<(), Step> {
     Ok(())
 }
 
-fn open_null() -> Result<OwnedFd, Step> {
-    use rustix::fs::{Mode, OFlags};
-    rustix::fs::open("/dev/null", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
-        .map_err(|e| Step::new("open", "/dev/null", e.into()))
+/// The container's own /dev/null, with which files are masked: one of the host would lie in mounts that are left.
+/// Checked, because an image may have anything of that name (CVE-2025-31133).
+fn open_null(root: &OwnedFd) -> Result<OwnedFd, Step> {
+    let null = rootfs::open_path(root, Path::new("/dev/null"))?;
+    let is_null = rustix::fs::fstat(&null).is_ok_and(|s| s.st_rdev == nix::sys::stat::makedev(1, 3));
+    let other = || Step::new("mask with", "/dev/null", std::io::Error::other("it is not the null device"));
+    if is_null { Ok(null) } else { Err(other()) }
 }
 
 /// After the pivot: what may not be seen or written.

@@ -68,6 +68,7 @@ fn in_cgroup(
     let (ours, theirs) =
         socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC).map_err(system("socketpair"))?;
     let hierarchies = Hierarchies::detect()?;
+    let gated = gate.is_some();
     let plan = Init { config, bundle, entered, filter, hierarchies, sync: theirs, gate, preserve_fds: 0 };
     let pid = match fork_into(namespaces::clone_flags(config), None).map_err(system("clone3"))? {
         Forked::Child => {
@@ -87,7 +88,7 @@ fn in_cgroup(
     // What has to be on disk before the workload runs (state, pid file) is written while the child mounts.
     started(pid)?;
     go(&ours)?;
-    let spans = heard(&ours)?;
+    let spans = heard(&ours, gated)?;
     Ok((pid, spans))
 }
 
@@ -100,7 +101,7 @@ fn go(to: &OwnedFd) -> Result<(), RuntimeError> {
 }
 
 /// Reads until the exec closes the child's end, or (behind a gate) until it says that it is ready.
-fn heard(from: &OwnedFd) -> Result<Vec<Span>, RuntimeError> {
+fn heard(from: &OwnedFd, gated: bool) -> Result<Vec<Span>, RuntimeError> {
     let mut spans = None;
     let mut packet = vec![0u8; 1 << 16];
     loop {
@@ -114,6 +115,7 @@ fn heard(from: &OwnedFd) -> Result<Vec<Span>, RuntimeError> {
             return spans.ok_or_else(|| RuntimeError::Init("ended before it could say why".into()));
         }
         match serde_json::from_slice(&packet[..n]) {
+            Ok(Report::Ready(s)) if gated => return Ok(s),
             Ok(Report::Ready(s)) => spans = Some(s),
             Ok(Report::Failed(why)) => return Err(RuntimeError::Init(why)),
             Err(e) => return Err(RuntimeError::Init(format!("unreadable report: {e}"))),

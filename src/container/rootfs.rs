@@ -84,6 +84,11 @@ fn beneath(root: &OwnedFd, path: &Path, flags: OFlags) -> rustix::io::Result<Own
     openat2(root, relative, flags | OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::IN_ROOT)
 }
 
+/// Opens whatever is at `path` beneath the root, a link itself included.
+pub fn open_path(root: &OwnedFd, path: &Path) -> Result<OwnedFd, Step> {
+    beneath(root, path, OFlags::NOFOLLOW).map_err(failed("open", path))
+}
+
 /// Opens a directory beneath the root.
 pub fn open_dir(root: &OwnedFd, path: &Path) -> Result<OwnedFd, Step> {
     beneath(root, path, OFlags::DIRECTORY).map_err(failed("open", path))
@@ -152,7 +157,7 @@ fn target_of(root: &OwnedFd, m: &Mount, options: &Options, source: &Path) -> Res
     if matches!(m.kind.as_str(), "proc" | "sysfs") {
         // Where /proc is a link of the image, masking it later would mask something else (CVE-2019-19921).
         let relative = m.destination.strip_prefix("/").unwrap_or(&m.destination);
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
         openat2(root, relative, flags, Mode::empty(), resolve)
             .map_err(failed("no link may lead to", &m.destination))?;

@@ -119,7 +119,7 @@ impl Bundle {
             env: self.env.clone(),
             cwd: if self.cwd.is_empty() { "/".into() } else { self.cwd.clone() },
             capabilities: Some(capabilities),
-            rlimits: vec![Rlimit { kind: "RLIMIT_NOFILE".into(), hard: 1_048_576, soft: 1_048_576 }],
+            rlimits: vec![Rlimit { kind: "RLIMIT_NOFILE".into(), hard: 1024, soft: 1024 }],
             no_new_privileges: true,
             ..Process::default()
         }

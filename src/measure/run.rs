@@ -308,10 +308,13 @@ impl<'a> Watch<'a> {
             let _ = self.running.stop(Duration::from_millis(500));
         }
         self.milestones.extend(self.running.written_milestones());
+        // A process that outlived the workload holds its pipes open, and finishing would wait for their end.
+        let killed = place.cgroup.kill_all();
         let undone = self.running.finish();
         let removed = place.remove();
         let gone_ns = monotonic_ns();
         let failed = |step| move |source| MeasureError::Target { step, source };
+        killed.map_err(|e| probe_error("kill what is left of the run", e))?;
         undone.map_err(failed("clean up"))?;
         removed.map_err(failed("remove the run's place"))?;
         let (t0_ns, Some(ready_ns)) = (self.running.t0_ns, self.ready_ns) else { return Ok(()) };

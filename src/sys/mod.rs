@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 pub mod clock;
+mod clone3;
 pub mod netlink;
 pub mod process;
 pub mod spawn;

@@ -1,5 +1,6 @@
 //! A fork into new namespaces, for a single-threaded runtime.
 
+use super::clone3::{CLONE_INTO_CGROUP, CloneArgs};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 /// Which side of the fork this is.
@@ -13,22 +14,6 @@ pub enum Forked {
     },
     /// In the child.
     Child,
-}
-
-#[repr(C)]
-#[derive(Default)]
-struct CloneArgs {
-    flags: u64,
-    pidfd: u64,
-    child_tid: u64,
-    parent_tid: u64,
-    exit_signal: u64,
-    stack: u64,
-    stack_size: u64,
-    tls: u64,
-    set_tid: u64,
-    set_tid_size: u64,
-    cgroup: u64,
 }
 
 /// clone3 with `flags` (CLONE_NEW*), as a fork: the child has a copy of the memory and goes on from here. With
@@ -48,7 +33,7 @@ pub fn fork_into(flags: u64, cgroup: Option<RawFd>) -> std::io::Result<Forked> {
         ..Default::default()
     };
     if let Some(fd) = cgroup {
-        args.flags |= 0x2_0000_0000; // CLONE_INTO_CGROUP, linux/sched.h
+        args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = fd as u64;
     }
     // SAFETY: no CLONE_VM, so the child has its own copy of all memory, and there is one thread only.

@@ -5,6 +5,7 @@
 //! and reports the step that failed through a field that the parent reads once the child has called exec or ended.
 
 use super::clock::monotonic_ns;
+use super::clone3::{CLONE_INTO_CGROUP, CloneArgs, clone3_call};
 use std::ffi::{CString, c_char};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
@@ -206,26 +207,6 @@ impl Spawn {
 }
 
 const CHILD_STACK: usize = 64 * 1024;
-/// linux/sched.h
-const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
-
-/// `struct clone_args` of linux/sched.h, version 2 (88 bytes).
-#[repr(C)]
-#[derive(Default)]
-struct CloneArgs {
-    flags: u64,
-    pidfd: u64,
-    child_tid: u64,
-    parent_tid: u64,
-    exit_signal: u64,
-    stack: u64,
-    stack_size: u64,
-    tls: u64,
-    set_tid: u64,
-    set_tid_size: u64,
-    cgroup: u64,
-}
-
 #[derive(Clone, Copy)]
 struct Failure {
     step: &'static str,
@@ -238,68 +219,6 @@ struct ChildPlan<'a> {
     envp: &'a [*const c_char],
     mask: libc::sigset_t,
     failure: *mut Failure,
-}
-
-/// clone3 with a stack of the child's own, on which it calls `entry(arg)`. Returns the pid, or minus errno.
-#[cfg(target_arch = "x86_64")]
-unsafe fn clone3_call(
-    args: &CloneArgs,
-    entry: extern "C" fn(*mut libc::c_void) -> !,
-    arg: *mut libc::c_void,
-) -> i64 {
-    let ret: i64;
-    // SAFETY: the child starts with rsp at the top of the stack given in `args` and goes straight to `entry`, which
-    // never returns; the parent only sees rax, rcx and r11 changed.
-    unsafe {
-        core::arch::asm!(
-            "syscall",
-            "test rax, rax",
-            "jnz 2f",
-            "xor ebp, ebp",
-            "and rsp, -16",
-            "mov rdi, r12",
-            "call r13",
-            "ud2",
-            "2:",
-            in("r12") arg,
-            in("r13") entry,
-            inlateout("rax") libc::SYS_clone3 => ret,
-            in("rdi") args as *const CloneArgs,
-            in("rsi") size_of::<CloneArgs>(),
-            lateout("rcx") _,
-            lateout("r11") _,
-        );
-    }
-    ret
-}
-
-/// As above.
-#[cfg(target_arch = "aarch64")]
-unsafe fn clone3_call(
-    args: &CloneArgs,
-    entry: extern "C" fn(*mut libc::c_void) -> !,
-    arg: *mut libc::c_void,
-) -> i64 {
-    let ret: i64;
-    // SAFETY: as on x86_64; x8 holds the number of the call.
-    unsafe {
-        core::arch::asm!(
-            "svc 0",
-            "cbnz x0, 2f",
-            "mov x29, xzr",
-            "mov x0, {arg}",
-            "blr {entry}",
-            "brk 1",
-            "2:",
-            arg = in(reg) arg,
-            entry = in(reg) entry,
-            inlateout("x0") args as *const CloneArgs as i64 => ret,
-            in("x1") size_of::<CloneArgs>(),
-            in("x8") libc::SYS_clone3,
-            out("x30") _,
-        );
-    }
-    ret
 }
 
 extern "C" fn child_main(arg: *mut libc::c_void) -> ! {

@@ -21,7 +21,7 @@ fn output_and_exit_code_come_back() {
 
 #[test]
 fn a_signal_is_128_plus_its_number() {
-    let (code, ..) = ran("sh -c 'kill -9 $$'", |_| ());
+    let (code, ..) = ran("sh -c 'kill -9 $$'; exit $?", |_| ());
     assert_eq!(code, 137);
 }
 
@@ -163,6 +163,6 @@ fn a_mount_over_a_link_stays_inside() {
     let shared = tempfile::tempdir().expect("folder");
     bundle.mounts.push((shared.path().to_owned(), "/out/here".into()));
     let output = Ground::new(&bundle).run();
-    assert!(text(&output).contains("done"), "{}", errors(&output));
+    assert!(errors(&output).contains("open /out"), "{}", errors(&output));
     assert_eq!(std::fs::read_dir(outside.path()).expect("folder").count(), 0, "something was made outside");
 }

@@ -113,7 +113,7 @@ fn a_server_is_reached_in_both() {
         return;
     }
     let layer = busybox();
-    let script = "trap 'exit 0' TERM; while :; do nc -l -p 8080 -e echo hi; done";
+    let script = "trap 'exit 0' TERM; nc -ll -p 8080 -e echo hi & wait";
     for outcome in both(&job(layer.path(), script, true), &workload("tcp:8080", true)) {
         assert!(value(&outcome.expect("run"), "startup_ms") > 0.0);
     }
