@@ -1,0 +1,151 @@
+//! A run that has been started.
+
+use super::error::{TargetError, machine};
+use super::event::{Event, EventKind};
+use super::place::Undo;
+use crate::machine::RunningMachine;
+use crate::sys::clock::monotonic_ns;
+use crate::sys::spawn::Child;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
+
+/// A started run. Dropping it kills and reaps what is left of it.
+pub struct Running {
+    /// CLOCK_MONOTONIC right before the first clone3.
+    pub t0_ns: u64,
+    /// When that call returned: the first program of the target has been executed.
+    pub spawned_ns: u64,
+    /// Where a server in it is reached.
+    pub address: Ipv4Addr,
+    pub(super) undo: Undo,
+    pub(super) body: Body,
+}
+
+pub(super) enum Body {
+    Program { child: Arc<Child>, events: Receiver<Event>, trace: Option<PathBuf>, threads: Vec<std::thread::JoinHandle<()>>, reaped: bool },
+    Machine(Box<RunningMachine>),
+    Scripted(super::scripted::Play),
+}
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gone {
+    /// Exit code of the workload, where it gave one.
+    pub exit_code: Option<i32>,
+}
+
+impl Running {
+    /// Waits for the next event. None after `timeout`.
+    pub fn next(&mut self, timeout: Duration) -> Option<Event> {
+        match &mut self.body {
+            Body::Program { events, reaped, .. } => match events.recv_timeout(timeout) {
+                Ok(event) => {
+                    *reaped |= matches!(event.kind, EventKind::Exited { .. });
+                    Some(event)
+                }
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => {
+                    Some(Event { at_ns: monotonic_ns(), kind: EventKind::Closed { error: String::new() } })
+                }
+            },
+            Body::Machine(machine) => super::microvm::next_event(machine, timeout),
+            Body::Scripted(play) => play.next(timeout),
+        }
+    }
+
+    /// Asks a guest for its memory figures; they come as an event. Nothing on other targets.
+    pub fn request_memory(&mut self) -> Result<(), TargetError> {
+        match &mut self.body {
+            Body::Machine(m) => m.request_memory().map_err(machine),
+            _ => Ok(()),
+        }
+    }
+
+    /// QEMU's process id, for the split of its memory.
+    pub fn machine_pid(&self) -> Option<i32> {
+        match &self.body {
+            Body::Machine(m) => Some(m.child().pid),
+            _ => None,
+        }
+    }
+
+    /// Round trip over the target's output channel, nanoseconds, where it can be asked for.
+    pub fn echo_ns(&mut self) -> Option<u64> {
+        match &mut self.body {
+            Body::Machine(m) => m.echo().ok().map(|d| d.as_nanos() as u64),
+            _ => None,
+        }
+    }
+
+    /// Milestones that the target wrote to a file instead of sending them.
+    pub fn written_milestones(&self) -> Vec<Event> {
+        match &self.body {
+            Body::Program { trace: Some(path), .. } => super::trace::milestones(path),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Asks the workload to end with SIGTERM, kills it at the deadline, and waits until it is reaped.
+    pub fn stop(&mut self, deadline: Duration) -> Result<Gone, TargetError> {
+        match &mut self.body {
+            Body::Program { .. } => self.stop_program(deadline),
+            Body::Machine(m) => {
+                let exit_code = m.stop(deadline).map_err(machine)?;
+                Ok(Gone { exit_code })
+            }
+            Body::Scripted(play) => Ok(play.stop()),
+        }
+    }
+
+    fn stop_program(&mut self, deadline: Duration) -> Result<Gone, TargetError> {
+        let Body::Program { child, events, reaped, .. } = &mut self.body else { return Ok(Gone { exit_code: None }) };
+        let system = |step| move |source| TargetError::System { step, source };
+        if *reaped {
+            return Ok(Gone { exit_code: None });
+        }
+        child.signal(libc::SIGTERM).map_err(system("send SIGTERM"))?;
+        if !child.ended_within(deadline) {
+            child.signal(libc::SIGKILL).map_err(system("send SIGKILL"))?;
+        }
+        while let Ok(event) = events.recv_timeout(Duration::from_secs(10)) {
+            if let EventKind::Exited { code } = event.kind {
+                *reaped = true;
+                return Ok(Gone { exit_code: Some(code) });
+            }
+        }
+        Ok(Gone { exit_code: None })
+    }
+
+    /// Kills what is left, waits for its threads and removes what arming made (mounts, links): the end of the run.
+    pub fn finish(&mut self) -> Result<(), TargetError> {
+        if let Body::Program { threads, .. } = &mut self.body {
+            for thread in threads.drain(..) {
+                let _ = thread.join();
+            }
+        }
+        self.undo.run()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Body::Program { child, reaped: false, .. } = &self.body {
+            let _ = child.signal(libc::SIGKILL);
+        }
+    }
+}
+
+/// Waits for the child on a thread of its own and reports its end with a stamp.
+pub(super) fn watch(child: &Arc<Child>, events: Sender<Event>) -> std::thread::JoinHandle<()> {
+    let child = Arc::clone(child);
+    std::thread::spawn(move || {
+        let kind = match child.wait() {
+            Ok(code) => EventKind::Exited { code },
+            Err(e) => EventKind::Closed { error: format!("wait for process {}: {e}", child.pid) },
+        };
+        let _ = events.send(Event { at_ns: monotonic_ns(), kind });
+    })
+}
