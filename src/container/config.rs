@@ -28,6 +28,9 @@ pub struct RuntimeConfig {
     pub annotations: BTreeMap<String, String>,
     /// Linux.
     pub linux: Linux,
+    /// Read only to be refused: a hook that an engine relies on must not be passed over in silence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hooks: Option<BTreeMap<String, serde_json::Value>>,
 }
 
 /// `root`.

@@ -15,6 +15,11 @@ pub fn check(config: &RuntimeConfig) -> Checked {
         return fail("ociVersion", format!("{:?}: this runtime speaks 1.x", config.oci_version));
     }
     process(config)?;
+    if let Some(kind) =
+        config.hooks.iter().flatten().find(|(_, v)| v.as_array().is_none_or(|a| !a.is_empty()))
+    {
+        return fail(format!("hooks.{}", kind.0), "hooks are not supported yet: remove them");
+    }
     if config.root.path.as_os_str().is_empty() {
         return fail("root.path", "is missing");
     }

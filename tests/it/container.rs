@@ -125,6 +125,7 @@ fn a_bad_config_is_named_by_field_and_leaves_nothing() {
         ("/linux/namespaces/0/type", serde_json::json!("galaxy"), "linux.namespaces[0].type"),
         ("/linux/namespaces/1/type", serde_json::json!("pid"), "linux.namespaces[1]"),
         ("/mounts/0/destination", serde_json::json!("/a/../../etc"), "mounts[0].destination"),
+        ("/hooks", serde_json::json!({"prestart": [{"path": "/bin/true"}]}), "hooks.prestart"),
         ("/ociVersion", serde_json::json!("9"), "ociVersion"),
         (
             "/linux/seccomp/architectures",
@@ -135,7 +136,10 @@ fn a_bad_config_is_named_by_field_and_leaves_nothing() {
     for (pointer, value, field) in cases {
         let ground = Ground::new(&shell(layer.path(), "true"));
         let mut config = good.clone();
-        *config.pointer_mut(pointer).expect(pointer) = value;
+        match config.pointer_mut(pointer) {
+            Some(field) => *field = value,
+            None => config[&pointer[1..]] = value,
+        }
         std::fs::write(ground.bundle().join("config.json"), config.to_string()).expect("config");
         let output = ground.run();
         assert_eq!(output.status.code(), Some(1), "{pointer}");
