@@ -91,11 +91,33 @@ impl Reply {
     }
 }
 
-/// A workload, without its image.
+/// Where a workload's image comes from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ImageSource {
+    /// The embedded default image: `FROM scratch` with `tare-load`.
+    #[default]
+    Builtin,
+    /// A reference in the store.
+    Reference(String),
+}
+
+/// A workload: image, what runs in it, how one knows that it is ready, and what it must answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Workload {
     /// Short, a legal host name.
     pub name: String,
+    /// One line for people.
+    pub description: String,
+    /// What it runs from.
+    pub image: ImageSource,
+    /// Argument vector; empty: the image's own.
+    pub argv: Vec<String>,
+    /// `K=V`, added to the image's own.
+    pub env: Vec<String>,
+    /// Whether it is reached over the network.
+    pub network: bool,
+    /// Bytes of a writable volume on the host's disk at `/scratch`, where it needs one.
+    pub scratch_bytes: Option<u64>,
     /// How one knows that it is ready.
     pub ready: Readiness,
     /// True: it stays until stopped, and its memory is weighed.

@@ -7,7 +7,7 @@ use taremark::measure::run::{Outcome, Setting, run_once};
 use taremark::target::container::ContainerTarget;
 use taremark::target::process::ProcessTarget;
 use taremark::target::{Job, Target};
-use taremark::workload::Workload;
+use taremark::workload::{ImageSource, Workload};
 
 const INSIDE: &str = "TAREMARK_TEST_IN_SESSION";
 
@@ -50,7 +50,19 @@ fn job(layer: &std::path::Path, script: &str, network: bool) -> Job {
 
 fn workload(ready: &str, service: bool) -> Workload {
     let ready = ready.parse().expect("readiness");
-    Workload { name: "tested".into(), ready, service, reply: None, deadline_s: 20 }
+    Workload {
+        name: "tested".into(),
+        description: String::new(),
+        image: ImageSource::default(),
+        argv: Vec::new(),
+        env: Vec::new(),
+        network: false,
+        scratch_bytes: None,
+        ready,
+        service,
+        reply: None,
+        deadline_s: 20,
+    }
 }
 
 fn both(job: &Job, workload: &Workload) -> Vec<Result<Outcome, taremark::measure::MeasureError>> {
