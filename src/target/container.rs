@@ -38,6 +38,12 @@ impl ContainerTarget {
         facts.facts.insert("seccomp".into(), "default profile".into());
         Ok(Self { facts, tarec, scratch, namespace: None })
     }
+
+    /// Under another name: the second of an A/A pair.
+    pub fn named(mut self, name: &str) -> Self {
+        self.facts.name = name.to_owned();
+        self
+    }
 }
 
 impl Target for ContainerTarget {

@@ -10,6 +10,7 @@ mod event;
 mod job;
 pub mod lookup;
 pub mod network;
+pub mod oci;
 mod output;
 pub mod place;
 pub mod process;

@@ -1,10 +1,11 @@
-//! The measuring core over real targets: the same job as a bare process and in a container.
+//! The measuring core over real targets: the same job as a bare process, in a container, in another runtime's.
 
 use crate::support::busybox;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use taremark::measure::run::{Outcome, Setting, run_once};
 use taremark::target::container::ContainerTarget;
+use taremark::target::oci::OciTarget;
 use taremark::target::process::ProcessTarget;
 use taremark::target::{Job, Target};
 use taremark::workload::{ImageSource, Workload};
@@ -65,16 +66,17 @@ fn workload(ready: &str, service: bool) -> Workload {
     }
 }
 
-fn both(job: &Job, workload: &Workload) -> Vec<Result<Outcome, taremark::measure::MeasureError>> {
+fn all(job: &Job, workload: &Workload) -> Vec<Result<Outcome, taremark::measure::MeasureError>> {
     let dir = tempfile::tempdir().expect("folder");
     let interrupted = AtomicBool::new(false);
     let scratch = dir.path().to_owned();
     let targets: Vec<Box<dyn Target>> = vec![
         Box::new(ProcessTarget::new(scratch.clone())),
-        Box::new(ContainerTarget::new(scratch).expect("container target")),
+        Box::new(ContainerTarget::new(scratch.clone()).expect("container target")),
+        Box::new(OciTarget::new("runc", scratch).expect("these tests need runc: apt-get install runc")),
     ];
     let run = |mut target: Box<dyn Target>| {
-        let name = format!("test-{}-{}", std::process::id(), target.facts().name);
+        let name = format!("test-{}-{}", std::process::id(), target.facts().name.replace(':', "-"));
         let settle = Duration::from_millis(50);
         let setting = Setting { session_dir: dir.path(), name: &name, settle, interrupted: &interrupted };
         let outcome = run_once(target.as_mut(), workload, job, &setting);
@@ -100,10 +102,12 @@ fn a_service_is_started_weighed_and_stopped() {
     }
     let layer = busybox();
     let script = "trap 'exit 0' TERM; echo hello; while :; do sleep 0.05; done";
-    let outcomes = both(&job(layer.path(), script, false), &workload("line:hello", true));
+    let outcomes = all(&job(layer.path(), script, false), &workload("line:hello", true));
     let outcomes: Vec<Outcome> = outcomes.into_iter().map(|o| o.expect("run")).collect();
-    assert_eq!(outcomes[0].job_digest, outcomes[1].job_digest, "the two were not told the same");
-    assert_eq!(outcomes[0].output_digest, outcomes[1].output_digest);
+    for other in &outcomes[1..] {
+        assert_eq!(outcomes[0].job_digest, other.job_digest, "they were not told the same");
+        assert_eq!(outcomes[0].output_digest, other.output_digest);
+    }
     for o in &outcomes {
         let startup = value(o, "startup_ms");
         let phases: u64 = o.slices.iter().map(|s| s.length_ns).sum();
@@ -120,13 +124,13 @@ fn a_service_is_started_weighed_and_stopped() {
 }
 
 #[test]
-fn a_server_is_reached_in_both() {
-    if !in_session("runs::a_server_is_reached_in_both") {
+fn a_server_is_reached_in_all() {
+    if !in_session("runs::a_server_is_reached_in_all") {
         return;
     }
     let layer = busybox();
     let script = "trap 'exit 0' TERM; nc -ll -p 8080 -e echo hi & wait";
-    for outcome in both(&job(layer.path(), script, true), &workload("tcp:8080", true)) {
+    for outcome in all(&job(layer.path(), script, true), &workload("tcp:8080", true)) {
         assert!(value(&outcome.expect("run"), "startup_ms") > 0.0);
     }
 }
@@ -137,13 +141,13 @@ fn what_fails_is_told_and_cleaned_up() {
         return;
     }
     let layer = busybox();
-    for outcome in both(&job(layer.path(), "echo lost >&2; exit 3", false), &workload("line:hello", true)) {
+    for outcome in all(&job(layer.path(), "echo lost >&2; exit 3", false), &workload("line:hello", true)) {
         let error = outcome.expect_err("must fail").to_string();
         assert_eq!(error, "ended with exit code 3 before it was ready; its last words: lost");
     }
     let mut slow = workload("line:hello", true);
     slow.deadline_s = 1;
-    for outcome in both(&job(layer.path(), "sleep 30", false), &slow) {
+    for outcome in all(&job(layer.path(), "sleep 30", false), &slow) {
         assert_eq!(outcome.expect_err("must fail").to_string(), "not ready (line:hello) within 1 s");
     }
 }
