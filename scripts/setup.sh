@@ -30,7 +30,7 @@ lacks 'has xz' xz-utils
 install_missing() {
   local install=$1
   if ! has cargo >/dev/null; then
-    echo "scripts/$script: cargo is missing: install a Rust toolchain, 1.95 or newer (https://rustup.rs)" >&2
+    echo "scripts/$script: cargo is missing: install a Rust toolchain, 1.95 or newer" >&2
     exit 3
   fi
   ((${#missing[@]})) || return 0
