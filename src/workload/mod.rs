@@ -1,5 +1,6 @@
 //! Workload definitions: what runs, how one knows that it is ready, and what it must answer.
 
+pub mod builtin;
 pub mod output;
 pub mod ready;
 

@@ -6,6 +6,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sys", &["sys"]),
     ("record", &["record"]),
     ("workload", &["workload"]),
+    ("load", &["load", "workload"]),
     ("container", &["container", "sys"]),
     ("target", &["target", "container", "sys", "record"]),
     ("measure", &["measure", "target", "workload", "record", "sys", "container"]),
