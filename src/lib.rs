@@ -7,6 +7,7 @@
 //! `tests/it/architecture.rs`.
 
 pub mod container;
+pub mod image;
 pub mod measure;
 pub mod record;
 pub mod sys;
