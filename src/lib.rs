@@ -8,6 +8,7 @@
 
 pub mod container;
 pub mod load;
+pub mod image;
 pub mod measure;
 pub mod record;
 pub mod sys;

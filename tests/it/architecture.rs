@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 const MAY_USE: &[(&str, &[&str])] = &[
     ("sys", &["sys"]),
+    ("image", &["image", "sys"]),
     ("record", &["record"]),
     ("workload", &["workload"]),
     ("load", &["load", "workload"]),

@@ -2,5 +2,6 @@
 
 mod architecture;
 mod container;
+mod image;
 mod runs;
 mod support;

@@ -1,5 +1,7 @@
 //! A root file system and bundles for tests.
 
+pub mod trees;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use taremark::container::spec::Bundle;
