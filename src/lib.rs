@@ -7,6 +7,8 @@
 //! `tests/it/architecture.rs`.
 
 pub mod container;
+pub mod guest;
+pub mod machine;
 pub mod measure;
 pub mod record;
 pub mod sys;

@@ -7,7 +7,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("record", &["record"]),
     ("workload", &["workload"]),
     ("container", &["container", "sys"]),
-    ("target", &["target", "container", "sys", "record"]),
+    ("guest", &["guest", "sys"]),
+    ("machine", &["machine", "guest", "sys"]),
+    ("target", &["target", "container", "machine", "guest", "sys", "record"]),
     ("measure", &["measure", "target", "workload", "record", "sys", "container"]),
 ];
 

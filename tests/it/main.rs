@@ -2,5 +2,6 @@
 
 mod architecture;
 mod container;
+mod machine;
 mod runs;
 mod support;
