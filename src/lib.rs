@@ -7,8 +7,10 @@
 //! `tests/it/architecture.rs`.
 
 pub mod container;
-pub mod load;
+pub mod guest;
 pub mod image;
+pub mod load;
+pub mod machine;
 pub mod measure;
 pub mod record;
 pub mod sys;

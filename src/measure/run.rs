@@ -283,6 +283,12 @@ impl<'a> Watch<'a> {
         self.sample("cgroup_file_bytes", group.file as f64);
         self.sample("cgroup_shmem_bytes", group.shmem as f64);
         self.sample("cgroup_kernel_bytes", group.kernel as f64);
+        let figures = self.running.machine_figures();
+        for (metric, value) in
+            figures.map_err(|source| MeasureError::Target { step: "weigh the machine", source })?
+        {
+            self.sample(metric, value);
+        }
         self.paused_ns += monotonic_ns() - from;
         Ok(())
     }

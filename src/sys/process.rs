@@ -183,3 +183,30 @@ extern "C" fn forward(signal: i32) {
         unsafe { libc::kill(to, signal) };
     }
 }
+
+/// For PID 1: SIGCHLD interrupts what waits from now on, instead of being ignored.
+pub fn wake_for_children() {
+    extern "C" fn nothing(_: i32) {}
+    // SAFETY: the handler does nothing; without SA_RESTART it only makes poll return.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = nothing as *const () as usize;
+        libc::sigaction(libc::SIGCHLD, &action, core::ptr::null_mut());
+    }
+}
+
+/// For PID 1: reaps every ended child but `keep`, whose end its owner waits for.
+pub fn reap_others(keep: i32) {
+    loop {
+        // SAFETY: `info` is ours; WNOWAIT leaves the child as it is until it is known which one it is.
+        let pid = unsafe {
+            let mut info: libc::siginfo_t = std::mem::zeroed();
+            let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+            if libc::waitid(libc::P_ALL, 0, &mut info, flags) < 0 { 0 } else { info.si_pid() }
+        };
+        if pid == 0 || pid == keep {
+            return;
+        }
+        let _ = wait_for(pid);
+    }
+}

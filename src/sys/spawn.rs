@@ -18,6 +18,7 @@ pub struct Spawn {
     root: Option<CString>,
     cwd: Option<CString>,
     ids: Option<(u32, u32)>,
+    groups: Vec<u32>,
     /// (descriptor in the harness, number in the child).
     fds: Vec<(RawFd, RawFd)>,
     cgroup: CgroupPlace,
@@ -94,6 +95,7 @@ impl Spawn {
             root: None,
             cwd: None,
             ids: None,
+            groups: Vec::new(),
             fds: Vec::new(),
             cgroup: CgroupPlace::default(),
             new_session: false,
@@ -114,9 +116,15 @@ impl Spawn {
         Ok(self)
     }
 
-    /// setgroups([]), setgid, setuid before exec.
+    /// setgroups, setgid, setuid before exec.
     pub fn ids(mut self, uid: u32, gid: u32) -> Self {
         self.ids = Some((uid, gid));
+        self
+    }
+
+    /// Further groups, set with [`Spawn::ids`]; none unless given.
+    pub fn groups(mut self, groups: &[u32]) -> Self {
+        self.groups = groups.to_vec();
         self
     }
 
@@ -255,7 +263,7 @@ fn child_steps(plan: &ChildPlan) -> (&'static str, i32) {
             }
         }
         if let Some((uid, gid)) = s.ids {
-            if libc::syscall(libc::SYS_setgroups, 0usize, core::ptr::null::<u32>()) < 0 {
+            if libc::syscall(libc::SYS_setgroups, s.groups.len(), s.groups.as_ptr()) < 0 {
                 return ("setgroups", errno());
             }
             if libc::syscall(libc::SYS_setgid, gid) < 0 {

@@ -53,6 +53,9 @@ pub enum TargetError {
     /// Our runtime's library.
     #[error("container")]
     Container(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The machine's library.
+    #[error("machine")]
+    Machine(#[from] crate::machine::MachineError),
     /// Version of a program could not be had; one that cannot say it is not measured.
     #[error("{program} does not say its version")]
     NoVersion {

@@ -9,6 +9,7 @@ mod error;
 mod event;
 mod job;
 pub mod lookup;
+pub mod microvm;
 pub mod network;
 pub mod oci;
 mod output;
@@ -68,5 +69,10 @@ pub(crate) enum ArmedKind {
         output: output::Pipes,
         address: std::net::Ipv4Addr,
         trace: Option<std::path::PathBuf>,
+    },
+    Machine {
+        armed: Box<crate::machine::Armed>,
+        address: std::net::Ipv4Addr,
+        memory_bytes: u64,
     },
 }

@@ -84,7 +84,10 @@ impl Target for ProcessTarget {
 /// Starts an armed program and the threads that watch it.
 pub(super) fn launch_program(armed: Armed) -> Result<Running, TargetError> {
     let Armed { undo, kind, .. } = armed;
-    let ArmedKind::Program { spawn, output, address, trace } = kind;
+    let ArmedKind::Program { spawn, output, address, trace } = kind else {
+        let source = std::io::Error::from(std::io::ErrorKind::InvalidInput);
+        return Err(TargetError::System { step: "launch a machine as a program", source });
+    };
     let (send, events) = std::sync::mpsc::channel();
     let child = std::sync::Arc::new(spawn.start()?);
     let threads = vec![output.read(send.clone()), super::running::watch(&child, send)];

@@ -3,6 +3,7 @@
 use super::error::TargetError;
 use super::event::{Event, EventKind};
 use super::place::Undo;
+use crate::machine::RunningMachine;
 use crate::sys::clock::monotonic_ns;
 use crate::sys::spawn::Child;
 use std::net::Ipv4Addr;
@@ -31,6 +32,11 @@ pub(super) enum Body {
         threads: Vec<std::thread::JoinHandle<()>>,
         reaped: bool,
     },
+    Machine {
+        machine: Box<RunningMachine>,
+        /// Configured RAM, for the share that the guest's kernel keeps.
+        memory_bytes: u64,
+    },
 }
 
 /// How it ended.
@@ -54,6 +60,15 @@ impl Running {
                     Some(Event { at_ns: monotonic_ns(), kind: EventKind::Closed { error: String::new() } })
                 }
             },
+            Body::Machine { machine, .. } => super::microvm::next_event(machine, timeout),
+        }
+    }
+
+    /// Figures that only a machine has: (metric, value in its unit). Empty on other targets.
+    pub fn machine_figures(&mut self) -> Result<Vec<(&'static str, f64)>, TargetError> {
+        match &mut self.body {
+            Body::Program { .. } => Ok(Vec::new()),
+            Body::Machine { machine, memory_bytes } => super::microvm::figures(machine, *memory_bytes),
         }
     }
 
@@ -61,17 +76,22 @@ impl Running {
     pub fn written_milestones(&self) -> Vec<Event> {
         match &self.body {
             Body::Program { trace: Some(path), .. } => super::trace::milestones(path),
-            Body::Program { trace: None, .. } => Vec::new(),
+            _ => Vec::new(),
         }
     }
 
     /// Asks the workload to end with SIGTERM, kills it at the deadline, and waits until it is reaped.
     pub fn stop(&mut self, deadline: Duration) -> Result<Gone, TargetError> {
-        self.stop_program(deadline)
+        match &mut self.body {
+            Body::Program { .. } => self.stop_program(deadline),
+            Body::Machine { machine, .. } => Ok(Gone { exit_code: machine.stop(deadline)? }),
+        }
     }
 
     fn stop_program(&mut self, deadline: Duration) -> Result<Gone, TargetError> {
-        let Body::Program { child, events, reaped, .. } = &mut self.body;
+        let Body::Program { child, events, reaped, .. } = &mut self.body else {
+            return Ok(Gone { exit_code: None });
+        };
         let system = |step| move |source| TargetError::System { step, source };
         if *reaped {
             return Ok(Gone { exit_code: None });
@@ -91,11 +111,17 @@ impl Running {
 
     /// Kills what is left, waits for its threads and removes what arming made (mounts, links): the end of the run.
     pub fn finish(&mut self) -> Result<(), TargetError> {
-        let Body::Program { threads, .. } = &mut self.body;
-        for thread in threads.drain(..) {
-            let _ = thread.join();
-        }
-        self.undo.run()
+        let quit = match &mut self.body {
+            Body::Program { threads, .. } => {
+                for thread in threads.drain(..) {
+                    let _ = thread.join();
+                }
+                Ok(())
+            }
+            Body::Machine { machine, .. } => machine.quit(),
+        };
+        let undone = self.undo.run();
+        Ok(quit?).and(undone)
     }
 }
 

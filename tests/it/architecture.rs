@@ -9,7 +9,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("workload", &["workload"]),
     ("load", &["load", "workload"]),
     ("container", &["container", "sys"]),
-    ("target", &["target", "container", "sys", "record"]),
+    ("guest", &["guest", "sys"]),
+    ("machine", &["machine", "guest", "sys"]),
+    ("target", &["target", "container", "machine", "guest", "sys", "record"]),
     ("measure", &["measure", "target", "workload", "record", "sys", "container"]),
 ];
 

@@ -3,5 +3,6 @@
 mod architecture;
 mod container;
 mod image;
+mod machine;
 mod runs;
 mod support;

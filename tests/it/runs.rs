@@ -14,7 +14,7 @@ const INSIDE: &str = "TAREMARK_TEST_IN_SESSION";
 
 /// Runs the test again in a process of its own: a session changes the namespaces of the whole process, and has to be
 /// entered before there is a second thread, so the child enters through `unshare`.
-fn in_session(test: &str) -> bool {
+pub fn in_session(test: &str) -> bool {
     if std::env::var_os(INSIDE).is_some() {
         return true;
     }
@@ -31,7 +31,7 @@ fn in_session(test: &str) -> bool {
     false
 }
 
-fn job(layer: &std::path::Path, script: &str, network: bool) -> Job {
+pub fn job(layer: &std::path::Path, script: &str, network: bool) -> Job {
     Job {
         name: "tested".into(),
         image_digest: "sha256:none".into(),
@@ -49,7 +49,7 @@ fn job(layer: &std::path::Path, script: &str, network: bool) -> Job {
     }
 }
 
-fn workload(ready: &str, service: bool) -> Workload {
+pub fn workload(ready: &str, service: bool) -> Workload {
     let ready = ready.parse().expect("readiness");
     Workload {
         name: "tested".into(),
@@ -90,7 +90,7 @@ fn all(job: &Job, workload: &Workload) -> Vec<Result<Outcome, taremark::measure:
     targets.into_iter().map(run).collect()
 }
 
-fn value(outcome: &Outcome, metric: &str) -> f64 {
+pub fn value(outcome: &Outcome, metric: &str) -> f64 {
     let found = outcome.samples.iter().find(|s| s.0 == metric);
     found.unwrap_or_else(|| panic!("no {metric} in {:?}", outcome.samples)).1
 }

@@ -1,0 +1,14 @@
+//! What runs inside a machine, and the wire format that it shares with `machine`.
+//!
+//! `tare-init` is the guest's PID 1: it loads the drivers, takes the job from the channel, mounts the image's root,
+//! starts the workload, carries its output, and tells how it ended.
+
+mod boot;
+mod error;
+mod files;
+mod network;
+mod serve;
+pub mod wire;
+
+pub use boot::run;
+pub use error::GuestError;

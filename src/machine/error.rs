@@ -1,0 +1,117 @@
+//! Why a machine could not be made or run.
+
+use std::path::PathBuf;
+
+/// See the variants.
+#[derive(Debug, thiserror::Error)]
+pub enum MachineError {
+    /// A file or folder.
+    #[error("{step} {path}")]
+    Io {
+        /// What was tried.
+        step: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A system call without a path.
+    #[error("{step}")]
+    System {
+        /// What was tried.
+        step: &'static str,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A program of the host.
+    #[error("{program} is not on this host: install {package}")]
+    Missing {
+        /// Its name.
+        program: String,
+        /// Debian's package.
+        package: &'static str,
+    },
+    /// A program of the host that failed.
+    #[error("{program} ended with {status}: {said}")]
+    Program {
+        /// Its name.
+        program: String,
+        /// How it ended.
+        status: std::process::ExitStatus,
+        /// Last line of its standard error.
+        said: String,
+    },
+    /// There is no guest kernel yet.
+    #[error(
+        "there is no guest kernel below {looked}: fetch one with `taremark kernel fetch`, or name one with --kernel or TAREMARK_KERNEL"
+    )]
+    NoKernel {
+        /// Folder of the cache.
+        looked: PathBuf,
+    },
+    /// A file that should be a kernel.
+    #[error("{path} is not a kernel that can be booted: {why}")]
+    BadKernel {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A driver that the guest needs is in no module and not built in.
+    #[error("the guest kernel {release} has no module {module}")]
+    NoModule {
+        /// Release of the kernel.
+        release: String,
+        /// Its name.
+        module: String,
+    },
+    /// A download that is not what the package list says.
+    #[error(
+        "{path} has digest {is}, and the package list says {wanted}: fetch it again after `apt-get update`"
+    )]
+    Digest {
+        /// The file.
+        path: PathBuf,
+        /// As computed.
+        is: String,
+        /// As listed.
+        wanted: String,
+    },
+    /// The package list lacks the kernel.
+    #[error("the package list knows no {package}: run `apt-get update`, or name a kernel with --kernel")]
+    NoPackage {
+        /// Name of the package.
+        package: String,
+    },
+    /// A forced accelerator that does not work.
+    #[error("accelerator {wanted} cannot be used: {why}")]
+    Accelerator {
+        /// As asked for.
+        wanted: String,
+        /// Why not.
+        why: String,
+    },
+    /// Starting QEMU.
+    #[error("start QEMU")]
+    Spawn(#[from] crate::sys::spawn::SpawnError),
+    /// The guest talks nonsense.
+    #[error("the guest's channel")]
+    Wire(#[from] crate::guest::wire::WireError),
+    /// No answer from the guest.
+    #[error("the guest did not answer {asked} within {seconds} s")]
+    Silent {
+        /// What was asked.
+        asked: &'static str,
+        /// Deadline.
+        seconds: u64,
+    },
+}
+
+pub(super) fn io(step: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> MachineError {
+    let path = path.to_owned();
+    move |source| MachineError::Io { step, path, source }
+}
+
+pub(super) fn system(step: &'static str) -> impl FnOnce(std::io::Error) -> MachineError {
+    move |source| MachineError::System { step, source }
+}

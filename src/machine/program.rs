@@ -1,0 +1,24 @@
+//! Programs of the host that make files.
+
+use super::error::{MachineError, io};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Finds `name` in PATH and in the folders for administrators, which PATH lacks under sudo.
+pub(super) fn find(name: &str, package: &'static str) -> Result<PathBuf, MachineError> {
+    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/local/sbin:/usr/sbin:/sbin";
+    let found = path.split(':').map(|d| Path::new(d).join(name)).find(|p| p.is_file());
+    found.ok_or_else(|| MachineError::Missing { program: name.to_owned(), package })
+}
+
+/// Runs it to its end and gives its standard output.
+pub(super) fn run(command: &mut Command) -> Result<String, MachineError> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.env("LC_ALL", "C").output().map_err(io("run", Path::new(&program)))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let said = text.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("(nothing)").to_owned();
+    Err(MachineError::Program { program, status: output.status, said })
+}

@@ -1,0 +1,302 @@
+//! A machine from its start to being gone.
+
+use super::error::{MachineError, system};
+use super::watch::Seen;
+use crate::guest::wire::{GuestMemory, Message, ToGuest, ToHost, spoken};
+use crate::sys::clock::monotonic_ns;
+use crate::sys::port;
+use crate::sys::spawn::Child;
+use std::collections::VecDeque;
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+/// For the guest's init to speak, after the spawn.
+pub const BOOT_DEADLINE: Duration = Duration::from_secs(30);
+/// For an answer of a guest that runs.
+const ANSWER: Duration = Duration::from_secs(5);
+/// For QEMU to end once it was told to.
+const QUIT: Duration = Duration::from_secs(2);
+/// Most of a console that is shown in an error, bytes.
+const CONSOLE_TAIL: usize = 600;
+
+/// What a machine tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MachineEvent {
+    /// A phase of the start ends: the byte of [`crate::sys::port`].
+    Stamp(u8),
+    /// The workload wrote to descriptor 1 or 2.
+    Output(u8, Vec<u8>),
+    /// The workload ended.
+    Exited(i32),
+    /// Nothing more comes; empty, or why that was not to be expected.
+    Closed(String),
+}
+
+/// The harness's ends of the sockets to QEMU.
+pub(super) struct Ends {
+    pub channel: UnixStream,
+    pub stamps: UnixStream,
+    pub qmp: UnixStream,
+}
+
+#[derive(Default)]
+struct State {
+    hello: bool,
+    exited: bool,
+    channel_ended: bool,
+    qemu_ended: Option<i32>,
+    closed: bool,
+    memory: Option<GuestMemory>,
+    echo: Option<u64>,
+}
+
+/// A started machine. Dropping it kills QEMU and waits until it is reaped.
+pub struct RunningMachine {
+    /// CLOCK_MONOTONIC right before QEMU's clone3.
+    pub t0_ns: u64,
+    /// When that returned.
+    pub spawned_ns: u64,
+    child: Arc<Child>,
+    pub(super) ours: Ends,
+    seen: Receiver<(u64, Seen)>,
+    /// Events that came while something else was waited for.
+    kept: VecDeque<(u64, MachineEvent)>,
+    state: State,
+    threads: Vec<std::thread::JoinHandle<()>>,
+    dir: PathBuf,
+    console: PathBuf,
+    boot_deadline: Duration,
+}
+
+impl RunningMachine {
+    pub(super) fn new(
+        child: Arc<Child>,
+        ours: Ends,
+        seen: Receiver<(u64, Seen)>,
+        threads: Vec<std::thread::JoinHandle<()>>,
+        dir: PathBuf,
+        console: PathBuf,
+        boot_deadline: Duration,
+    ) -> Self {
+        let (t0_ns, spawned_ns) = (child.t0_ns, child.spawned_ns);
+        let (kept, state) = (VecDeque::new(), State::default());
+        Self { t0_ns, spawned_ns, child, ours, seen, kept, state, threads, dir, console, boot_deadline }
+    }
+
+    /// QEMU's process.
+    pub fn pid(&self) -> i32 {
+        self.child.pid
+    }
+
+    /// Next event with the host's stamp; `None` after `timeout`.
+    pub fn next(&mut self, timeout: Duration) -> Option<(u64, MachineEvent)> {
+        if let Some(event) = self.kept.pop_front() {
+            return Some(event);
+        }
+        self.receive(timeout)
+    }
+
+    /// As [`Self::next`], past what was kept.
+    fn receive(&mut self, timeout: Duration) -> Option<(u64, MachineEvent)> {
+        let until = monotonic_ns() + timeout.as_nanos() as u64;
+        loop {
+            if let Some(closed) = self.closed() {
+                return Some((monotonic_ns(), closed));
+            }
+            let left = Duration::from_nanos(until.saturating_sub(monotonic_ns()));
+            let (at_ns, seen) = match self.seen.recv_timeout(left) {
+                Ok(seen) => seen,
+                Err(RecvTimeoutError::Timeout) => return None,
+                Err(RecvTimeoutError::Disconnected) => {
+                    std::thread::sleep(left.min(Duration::from_millis(1)));
+                    return None;
+                }
+            };
+            if let Some(event) = self.take(seen) {
+                return Some((at_ns, event));
+            }
+        }
+    }
+
+    fn take(&mut self, seen: Seen) -> Option<MachineEvent> {
+        match seen {
+            Seen::Stamp(byte) => return Some(MachineEvent::Stamp(byte)),
+            Seen::Message(ToHost::Hello(version)) => {
+                self.state.hello = true;
+                if let Err(e) = spoken(version) {
+                    self.state.closed = true;
+                    return Some(MachineEvent::Closed(e.to_string()));
+                }
+            }
+            Seen::Message(ToHost::Output(fd, bytes)) => return Some(MachineEvent::Output(fd, bytes)),
+            Seen::Message(ToHost::Exited(code)) => {
+                self.state.exited = true;
+                return Some(MachineEvent::Exited(code));
+            }
+            Seen::Message(ToHost::Failed(why)) => {
+                self.state.closed = true;
+                return Some(MachineEvent::Closed(why));
+            }
+            Seen::Message(ToHost::Memory(m)) => self.state.memory = Some(m),
+            Seen::Message(ToHost::Echo(n)) => self.state.echo = Some(n),
+            Seen::BadChannel(why) => {
+                self.state.closed = true;
+                return Some(MachineEvent::Closed(why));
+            }
+            Seen::ChannelEnd => self.state.channel_ended = true,
+            Seen::QemuEnd(code) => self.state.qemu_ended = Some(code),
+        }
+        None
+    }
+
+    /// The last event, once all others are out: QEMU has ended, or the guest has not spoken in time.
+    fn closed(&mut self) -> Option<MachineEvent> {
+        let s = &self.state;
+        if s.closed {
+            return None;
+        }
+        let silent = !s.hello && monotonic_ns() > self.t0_ns + self.boot_deadline.as_nanos() as u64;
+        let why = match s.qemu_ended {
+            Some(_) if !s.channel_ended => return None,
+            Some(_) if s.exited => String::new(),
+            Some(code) => self.explain(&format!("QEMU {} before the workload did", ending(code))),
+            None if silent => {
+                let seconds = self.boot_deadline.as_secs_f64();
+                self.explain(&format!("the guest's init did not speak within {seconds} s"))
+            }
+            None => return None,
+        };
+        self.state.closed = true;
+        Some(MachineEvent::Closed(why))
+    }
+
+    /// Adds what QEMU and the guest's console said last.
+    fn explain(&self, what: &str) -> String {
+        let mut text = what.to_owned();
+        for (name, path) in [("QEMU", self.dir.join("qemu.log")), ("console", self.console.clone())] {
+            let said = tail(&path);
+            if !said.is_empty() {
+                text += &format!("; {name}: {said}");
+            }
+        }
+        text
+    }
+
+    fn tell(&mut self, message: &ToGuest) -> Result<(), MachineError> {
+        (&self.ours.channel).write_all(&message.frame()).map_err(system("write to the guest's channel"))
+    }
+
+    /// Keeps events until `answered` gives something.
+    fn until<T>(&mut self, deadline: Duration, answered: impl Fn(&mut State) -> Option<T>) -> Option<T> {
+        let until = monotonic_ns() + deadline.as_nanos() as u64;
+        loop {
+            if let Some(answer) = answered(&mut self.state) {
+                return Some(answer);
+            }
+            if monotonic_ns() > until || self.state.closed {
+                return None;
+            }
+            if let Some(event) = self.receive(Duration::from_millis(5)) {
+                self.kept.push_back(event);
+            }
+        }
+    }
+
+    /// The guest's own memory figures.
+    pub fn guest_memory(&mut self) -> Result<GuestMemory, MachineError> {
+        self.tell(&ToGuest::AskMemory)?;
+        let silent = MachineError::Silent { asked: "for its memory", seconds: ANSWER.as_secs() };
+        self.until(ANSWER, |s| s.memory.take()).ok_or(silent)
+    }
+
+    /// Median round trip of nine echoes over the channel, nanoseconds.
+    pub fn echo_ns(&mut self) -> Result<u64, MachineError> {
+        let mut trips = Vec::new();
+        for n in 0..9 {
+            let from = monotonic_ns();
+            self.tell(&ToGuest::Echo(n))?;
+            let silent = MachineError::Silent { asked: "an echo", seconds: ANSWER.as_secs() };
+            self.until(ANSWER, |s| s.echo.take_if(|e| *e == n)).ok_or(silent)?;
+            trips.push(monotonic_ns() - from);
+        }
+        trips.sort_unstable();
+        Ok(trips[trips.len() / 2])
+    }
+
+    /// SIGTERM to the workload, SIGKILL at the deadline, then QEMU is ended. The workload's exit code, if it gave one.
+    pub fn stop(&mut self, deadline: Duration) -> Result<Option<i32>, MachineError> {
+        let mut code = None;
+        for (signal, wait) in [(libc::SIGTERM, deadline), (libc::SIGKILL, ANSWER)] {
+            if self.state.exited || self.state.closed || self.tell(&ToGuest::Signal(signal)).is_err() {
+                break;
+            }
+            if self.until(wait, |s| s.exited.then_some(())).is_some() {
+                code = self.kept.iter().find_map(|(_, e)| match e {
+                    MachineEvent::Exited(code) => Some(*code),
+                    _ => None,
+                });
+                break;
+            }
+        }
+        self.quit()?;
+        Ok(code)
+    }
+
+    /// Ends QEMU by QMP, by force if it does not listen, and waits until it is reaped.
+    pub fn quit(&mut self) -> Result<(), MachineError> {
+        // Docs: QMP specification; a client has to ask for capabilities before its first command.
+        let commands = "{\"execute\":\"qmp_capabilities\"}\n{\"execute\":\"quit\"}\n";
+        let _ = (&self.ours.qmp).write_all(commands.as_bytes());
+        if !self.child.ended_within(QUIT) {
+            self.child.signal(libc::SIGKILL).map_err(system("kill QEMU"))?;
+        }
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for RunningMachine {
+    fn drop(&mut self) {
+        if !self.threads.is_empty() {
+            let _ = self.child.signal(libc::SIGKILL);
+            for thread in self.threads.drain(..) {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+fn ending(code: i32) -> String {
+    if code > 128 {
+        format!("was killed by signal {}", code - 128)
+    } else {
+        format!("ended with code {code}")
+    }
+}
+
+/// The end of a text file in one line.
+fn tail(path: &Path) -> String {
+    let bytes = std::fs::read(path).unwrap_or_default();
+    let last = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(CONSOLE_TAIL)..]).into_owned();
+    let lines = last.lines().map(str::trim).filter(|l| !l.is_empty());
+    let text = lines.collect::<Vec<_>>().join(" | ");
+    text.chars().filter(|c| !c.is_control()).collect()
+}
+
+/// Names of the phases that end with each stamp.
+pub fn phase_of(stamp: u8) -> Option<&'static str> {
+    match stamp {
+        port::QEMU => Some("qemu"),
+        port::KERNEL => Some("kernel"),
+        port::DRIVERS => Some("guest_drivers"),
+        port::ROOT => Some("guest_root"),
+        port::INIT => Some("guest_init"),
+        _ => None,
+    }
+}
