@@ -75,6 +75,17 @@ pub enum MeasureError {
         /// What was wrong.
         why: String,
     },
+    /// The image could not be had or unpacked.
+    #[error("image {reference}")]
+    Image {
+        /// As given.
+        reference: String,
+        /// Its reason.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A row could not be written.
+    #[error("write the record")]
+    Record(#[from] crate::record::RecordError),
     /// Ctrl-C.
     #[error("interrupted")]
     Interrupted,

@@ -2,9 +2,11 @@
 //!
 //! [`session`] makes the surroundings, [`schedule`] the order, [`run`] one run.
 
+pub mod bench;
 pub mod cache;
 pub mod environment;
 mod error;
+pub mod images;
 mod memory;
 pub mod noise;
 mod ready;

@@ -1,7 +1,11 @@
 //! A record: the folder that one `bench` writes. Schema, writing and reading; nothing here knows how a figure is
 //! measured or shown.
 
+mod error;
 pub mod schema;
+pub mod writer;
+
+pub use error::RecordError;
 
 /// Now, UTC, RFC 3339 with milliseconds.
 pub fn now_utc() -> String {

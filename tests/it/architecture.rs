@@ -12,7 +12,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("guest", &["guest", "sys"]),
     ("machine", &["machine", "guest", "sys"]),
     ("target", &["target", "container", "machine", "guest", "sys", "record"]),
-    ("measure", &["measure", "target", "workload", "record", "sys", "container"]),
+    ("measure", &["measure", "target", "workload", "record", "image", "sys", "container"]),
+    ("cli", &["cli", "measure", "target", "workload", "record", "report", "image", "machine", "sys"]),
 ];
 
 fn sources(dir: &Path) -> Vec<PathBuf> {

@@ -1,6 +1,7 @@
 //! Integration tests: real containers, real processes. They need root and busybox-static, and say so.
 
 mod architecture;
+mod bench;
 mod container;
 mod image;
 mod machine;

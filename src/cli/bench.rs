@@ -1,0 +1,203 @@
+//! `taremark bench`.
+
+use super::failure::{FAILED, Usage};
+use super::profile::{Length, Profile};
+use super::progress::Shown;
+use super::{bytes, targets, workloads};
+use crate::image::store::Store;
+use crate::measure::bench::{Bench, Ended};
+use crate::measure::session::{Session, clean_dead};
+use crate::measure::{environment, images};
+use crate::record::schema::{Plan, SCHEMA};
+use crate::record::{now_utc, writer::Writer};
+use crate::workload::{Readiness, Workload};
+use anyhow::Context;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// How much is measured
+    #[arg(long, value_enum, default_value = "quick")]
+    profile: Profile,
+    /// Only this target; may be given again [process, container, microvm, oci:RUNTIME]
+    #[arg(long = "target", value_name = "NAME", value_delimiter = ',')]
+    targets: Vec<String>,
+    /// Only this workload; may be given again [hello, idle, cpu, memory, syscall, disk, http, redis, nginx, python]
+    #[arg(long = "workload", value_name = "NAME", value_delimiter = ',', conflicts_with = "image")]
+    workloads: Vec<String>,
+    /// An image of the store instead of the built-in workloads
+    #[arg(long, value_name = "REF")]
+    image: Option<String>,
+    /// When the image is ready: tcp:PORT, http:PORT/PATH, line:TEXT or exit
+    #[arg(long, value_name = "HOW", requires = "image")]
+    ready: Option<Readiness>,
+    /// Arguments instead of the image's own, after --
+    #[arg(last = true, requires = "image", value_name = "ARGV")]
+    argv: Vec<String>,
+    /// Exactly so many runs of each workload on each target, whatever time they take
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..100_000))]
+    runs: Option<u32>,
+    /// Warm-up runs, recorded and marked
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    warmup: u32,
+    /// Seed of the order; drawn where it is not given, recorded in any case
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Host's caches before each run
+    #[arg(long, value_parser = ["warm", "cold"], default_value = "warm")]
+    cache: String,
+    /// CPUs for each run
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
+    cpus: u32,
+    /// Memory for each run
+    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = bytes::parse)]
+    memory: u64,
+    /// Wait between ready and the memory probes
+    #[arg(long, value_name = "MS", default_value_t = 200)]
+    settle: u64,
+    /// Folder of the record, to be made [default: results/<UTC time>-<host>]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// No progress
+    #[arg(long)]
+    quiet: bool,
+    #[command(flatten)]
+    machine: super::kernel::MachineArguments,
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let length = arguments.profile.length();
+    let names = targets::named(&arguments.targets)?;
+    let store = Store::open(&Store::default_root()).context("open the image store")?;
+    let chosen = choose(arguments, &store, &length)?;
+    for dead in clean_dead()? {
+        eprintln!("removed what the dead session {} had left", dead.session);
+    }
+    let out = match &arguments.out {
+        Some(out) => out.clone(),
+        None => default_out(),
+    };
+    if out.exists() {
+        return Err(
+            Usage { what: format!("{} is there already: give --out a new folder", out.display()) }.into()
+        );
+    }
+    let out = std::path::absolute(&out)?;
+    let session = Session::enter(&std::env::temp_dir())?;
+    // After the session's namespaces were entered, because it starts a thread.
+    let interrupted = interruptible()?;
+    let shown = Shown::new(arguments.quiet);
+    let mut targets = targets::make(
+        &names.iter().map(String::as_str).collect::<Vec<_>>(),
+        &session,
+        &arguments.machine,
+        length.same_twice && arguments.runs.is_none(),
+    )?;
+    let limits = images::Limits { cpus: arguments.cpus, memory_bytes: arguments.memory };
+    let ready = chosen.iter().map(|w| images::ready(&store, w, limits));
+    let ready = ready.collect::<Result<Vec<_>, _>>()?;
+    let mut plan = plan(arguments, &length);
+    plan.targets = targets.iter().map(|t| t.facts().clone()).collect();
+    plan.workloads = ready.iter().map(|r| r.facts.clone()).collect();
+    let mut bench = Bench {
+        plan: &plan,
+        targets: &mut targets,
+        workloads: &ready,
+        session: &session,
+        interrupted: &interrupted,
+    };
+    let (ended, why) = measure(&mut bench, &out, shown)?;
+    drop(session);
+    plan.ended_by = why.to_owned();
+    finish(&out, &plan, ended)
+}
+
+fn choose(arguments: &Arguments, store: &Store, length: &Length) -> anyhow::Result<Vec<Workload>> {
+    if let Some(reference) = &arguments.image {
+        return Ok(vec![workloads::of_image(reference, arguments.ready.as_ref(), &arguments.argv)?]);
+    }
+    let chosen = workloads::by_name(store, &arguments.workloads, length)?;
+    for line in &chosen.left_out {
+        eprintln!("{line}");
+    }
+    Ok(chosen.workloads)
+}
+
+fn interruptible() -> anyhow::Result<Arc<AtomicBool>> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let set = Arc::clone(&interrupted);
+    ctrlc::set_handler(move || set.store(true, Ordering::Relaxed)).context("take Ctrl-C")?;
+    Ok(interrupted)
+}
+
+fn measure(bench: &mut Bench, out: &Path, mut shown: Shown) -> anyhow::Result<(Ended, &'static str)> {
+    let environment = environment::of_this_host(&now_utc());
+    let mut writer = Writer::create(out, bench.plan, &environment)
+        .with_context(|| format!("begin the record {}", out.display()))?;
+    shown.say("preparing images");
+    bench.prepare(&mut writer)?;
+    let ended = bench.run(&mut writer, |step| shown.take(&step));
+    shown.end();
+    let (ended, why) = ended?;
+    let mut plan = bench.plan.clone();
+    plan.ended_by = why.to_owned();
+    writer.finish(&plan).context("end the record")?;
+    Ok((ended, why))
+}
+
+fn finish(out: &Path, plan: &Plan, ended: Ended) -> anyhow::Result<ExitCode> {
+    super::report::show(out)?;
+    if ended.interrupted {
+        eprintln!("interrupted after {} runs; what was measured is kept", ended.runs);
+    }
+    if ended.failed > 0 {
+        eprintln!(
+            "{} of {} runs failed; their reasons are in {}",
+            ended.failed,
+            ended.runs,
+            out.join("runs.csv").display()
+        );
+    }
+    let well = ended.failed == 0 && plan.ended_by != "interrupted";
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+}
+
+fn plan(arguments: &Arguments, length: &Length) -> Plan {
+    let (min_blocks, max_blocks) = arguments.runs.map_or((length.min_blocks, length.max_blocks), |n| (n, n));
+    let custom = arguments.runs.is_some()
+        || !arguments.workloads.is_empty()
+        || arguments.image.is_some()
+        || !arguments.targets.is_empty();
+    Plan {
+        schema: SCHEMA,
+        taremark: env!("CARGO_PKG_VERSION").to_owned(),
+        profile: if custom { "custom" } else { length.name }.to_owned(),
+        seed: arguments.seed.unwrap_or_else(drawn_seed),
+        min_blocks,
+        max_blocks,
+        warmup_blocks: arguments.warmup,
+        budget_s: if arguments.runs.is_some() { f64::MAX } else { length.budget.as_secs_f64() },
+        cache: arguments.cache.clone(),
+        cpus: arguments.cpus,
+        memory_bytes: arguments.memory,
+        settle_ms: arguments.settle,
+        targets: Vec::new(),
+        workloads: Vec::new(),
+        ended_by: String::new(),
+    }
+}
+
+/// From the clock: only that it differs from one bench to the next matters, and it is short enough to be typed.
+fn drawn_seed() -> u64 {
+    crate::sys::clock::monotonic_ns() % 1_000_000_007
+}
+
+fn default_out() -> PathBuf {
+    let host = sysinfo::System::host_name().unwrap_or_default();
+    let safe: String = host.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
+    let time = now_utc().chars().take(19).filter(|c| *c != ':' && *c != '-').collect::<String>();
+    Path::new("results").join(format!("{time}Z-{}", if safe.is_empty() { "host" } else { &safe }))
+}

@@ -1,0 +1,195 @@
+//! `taremark doctor`: each target is tried with a real run, so that what is called usable has just been used.
+
+use super::failure::{LACKS, one_line};
+use super::{kernel, targets};
+use crate::image::store::Store;
+use crate::measure::images::{Limits, Ready, ready};
+use crate::measure::run::{Setting, run_once};
+use crate::measure::session::{Session, clean_dead};
+use crate::target::{Target, TargetError};
+use crate::workload::builtin;
+use serde::Serialize;
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Remove what killed benches left: processes, cgroups, folders
+    #[arg(long)]
+    clean: bool,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    machine: kernel::MachineArguments,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    Usable,
+    Degraded,
+    NotUsable,
+}
+
+/// What was found of one target.
+#[derive(Debug, Serialize)]
+struct Finding {
+    target: String,
+    state: State,
+    /// Start-up of `hello`, milliseconds, from the run that was tried.
+    startup_ms: Option<f64>,
+    why: String,
+    mend: String,
+}
+
+/// All of it.
+#[derive(Debug, Serialize)]
+struct Findings {
+    schema: u32,
+    targets: Vec<Finding>,
+    removed: Vec<String>,
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let removed = clean_dead()?.into_iter().map(|l| l.session).collect::<Vec<_>>();
+    if arguments.clean {
+        if arguments.json {
+            println!("{}", serde_json::json!({ "schema": 1, "removed": removed }));
+        } else if removed.is_empty() {
+            println!("nothing was left by killed benches");
+        }
+        removed
+            .iter()
+            .filter(|_| !arguments.json)
+            .for_each(|r| println!("removed what session {r} had left"));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let findings = Findings { schema: 1, targets: find(&arguments.machine), removed };
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&findings)?);
+    } else {
+        findings.targets.iter().for_each(show);
+    }
+    let usable = |f: &Finding| f.state != State::NotUsable;
+    let known = findings.targets.iter().filter(|f| !f.target.starts_with("oci:"));
+    Ok(if known.into_iter().all(usable) { ExitCode::SUCCESS } else { ExitCode::from(LACKS) })
+}
+
+fn show(finding: &Finding) {
+    let state = match finding.state {
+        State::Usable => "usable",
+        State::Degraded => "degraded",
+        State::NotUsable => "not usable",
+    };
+    let took = finding.startup_ms.map(|ms| format!("  hello in {ms:.1} ms")).unwrap_or_default();
+    println!("{:<12} {state}{took}", finding.target);
+    let indented = |text: &str| textwrap(text, 66).iter().for_each(|l| println!("             {l}"));
+    if !finding.why.is_empty() {
+        indented(&finding.why);
+    }
+    if !finding.mend.is_empty() {
+        indented(&format!("try: {}", finding.mend));
+    }
+}
+
+/// Breaks at spaces; a word that is longer than the line stays whole.
+fn textwrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let last = lines.last_mut().map_or(0, |l| l.chars().count());
+        if last > 0 && last + 1 + word.chars().count() > width {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
+}
+
+fn find(machine: &kernel::MachineArguments) -> Vec<Finding> {
+    let surroundings = || -> anyhow::Result<(Session, Ready)> {
+        let session = Session::enter(&std::env::temp_dir())?;
+        let store = Store::open(&Store::default_root())?;
+        let hello =
+            builtin::find("hello").ok_or_else(|| anyhow::anyhow!("workload hello is not built in"))?;
+        let job = ready(&store, &hello, Limits { cpus: 1, memory_bytes: 256 << 20 })?;
+        Ok((session, job))
+    };
+    let (session, job) = match surroundings() {
+        Ok(made) => made,
+        Err(e) => return targets::KNOWN.iter().map(|t| broken(t, &e)).collect(),
+    };
+    let mut findings = Vec::new();
+    for name in ["process", "container", "oci:runc", "oci:crun", "oci:youki", "microvm"] {
+        let made = targets::make(&[name], &session, machine, false);
+        let tried = made.and_then(|mut t| {
+            let target = t.remove(0);
+            attempt(target, &job, &session)
+        });
+        match tried {
+            Err(e) if name.starts_with("oci:") && is_missing(&e) => {}
+            Err(e) => findings.push(broken(name, &e)),
+            Ok(finding) => findings.push(finding),
+        }
+    }
+    findings
+}
+
+fn is_missing(error: &anyhow::Error) -> bool {
+    error.chain().any(|c| matches!(c.downcast_ref(), Some(TargetError::Missing { .. })))
+}
+
+fn attempt(mut target: Box<dyn Target>, job: &Ready, session: &Session) -> anyhow::Result<Finding> {
+    target.prepare(&job.job)?;
+    let facts = target.facts().clone();
+    let name = format!("{}-doctor-{}", session.name, facts.name.replace(':', "-"));
+    let interrupted = AtomicBool::new(false);
+    let setting =
+        Setting { session_dir: &session.dir, name: &name, settle: Duration::ZERO, interrupted: &interrupted };
+    let outcome = run_once(target.as_mut(), &job.workload, &job.job, &setting)?;
+    let startup = outcome.samples.iter().find(|s| s.0 == "startup_ms").map(|s| s.1);
+    let emulated = facts.accelerator == "tcg";
+    let accelerator = facts.facts.get("accelerator").cloned().unwrap_or_default();
+    Ok(Finding {
+        target: facts.name,
+        state: if emulated { State::Degraded } else { State::Usable },
+        startup_ms: startup,
+        why: if emulated { format!("emulation, marked tcg everywhere: {accelerator}") } else { accelerator },
+        mend: if emulated {
+            "a host whose KVM runs guests; figures of tcg are not the cost of a virtual machine".into()
+        } else {
+            String::new()
+        },
+    })
+}
+
+fn broken(target: &str, error: &anyhow::Error) -> Finding {
+    let mend = super::failure::hint(error).unwrap_or_default();
+    Finding {
+        target: target.to_owned(),
+        state: State::NotUsable,
+        startup_ms: None,
+        why: one_line(error),
+        mend,
+    }
+}
+
+/// How a missing program is had on Debian and Ubuntu.
+pub fn package_of(program: &str) -> String {
+    let package = match program {
+        p if p.starts_with("qemu-system") => "qemu-system-x86",
+        "mkfs.erofs" => "erofs-utils",
+        "mkfs.ext4" => "e2fsprogs",
+        "tarec" | "tare-init" | "tare-load" => {
+            return "cargo build --bins, or TAREMARK_LIBEXEC with the folder that has it".into();
+        }
+        other => other,
+    };
+    format!("sudo apt-get install {package}")
+}

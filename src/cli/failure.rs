@@ -1,0 +1,138 @@
+//! From an error to what a person reads: one line with what, where and why, a hint where there is one, and the exit
+//! code.
+
+use crate::image::ImageError;
+use crate::measure::MeasureError;
+use crate::target::TargetError;
+use std::io::ErrorKind;
+use std::process::ExitCode;
+
+/// A run failed or a gate was broken.
+pub const FAILED: u8 = 1;
+/// The arguments are wrong.
+pub const USAGE: u8 = 2;
+/// The host lacks something.
+pub const LACKS: u8 = 3;
+
+/// What is wrong with the arguments, found after they were parsed.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct Usage {
+    /// In one line.
+    pub what: String,
+}
+
+/// What the host lacks.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct Lacks {
+    /// In one line.
+    pub what: String,
+    /// What to try.
+    pub mend: String,
+}
+
+/// Prints the error and gives its exit code.
+pub fn show(error: &anyhow::Error) -> ExitCode {
+    if broken_pipe(error) {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("taremark: {}", one_line(error));
+    if let Some(hint) = hint(error) {
+        eprintln!("try: {hint}");
+    }
+    ExitCode::from(code(error))
+}
+
+/// The whole chain in one line, without what a cause only repeats.
+pub fn one_line(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let more = cause.to_string();
+        if text.is_empty() {
+            text = more;
+        } else if !text.ends_with(&more) {
+            text = format!("{text}: {more}");
+        }
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .any(|c| c.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe))
+}
+
+fn io_kind(error: &anyhow::Error) -> Option<ErrorKind> {
+    error.chain().filter_map(|c| c.downcast_ref::<std::io::Error>()).map(std::io::Error::kind).last()
+}
+
+fn code(error: &anyhow::Error) -> u8 {
+    for cause in error.chain() {
+        if cause.is::<Usage>() {
+            return USAGE;
+        }
+        if cause.is::<Lacks>() || matches!(cause.downcast_ref(), Some(TargetError::Missing { .. })) {
+            return LACKS;
+        }
+        if let Some(ImageError::NotFound(_) | ImageError::BadReference { .. } | ImageError::BadDigest(_)) =
+            cause.downcast_ref()
+        {
+            return USAGE;
+        }
+    }
+    match io_kind(error) {
+        Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::StorageFull) => LACKS,
+        _ => FAILED,
+    }
+}
+
+pub fn hint(error: &anyhow::Error) -> Option<String> {
+    for cause in error.chain() {
+        if let Some(lacks) = cause.downcast_ref::<Lacks>() {
+            return Some(lacks.mend.clone());
+        }
+        if let Some(TargetError::Missing { program, .. }) = cause.downcast_ref() {
+            return Some(super::doctor::package_of(program));
+        }
+        if let Some(ImageError::NotFound(_)) = cause.downcast_ref() {
+            return Some(
+                "`taremark image ls` lists what is there; `taremark image import` or `load` adds one".into(),
+            );
+        }
+        if let Some(MeasureError::NotReady { .. }) = cause.downcast_ref() {
+            return Some("another --ready, or a larger --memory".into());
+        }
+    }
+    match io_kind(error)? {
+        ErrorKind::PermissionDenied if !nix::unistd::geteuid().is_root() => {
+            Some("the same through sudo".into())
+        }
+        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
+            Some("another folder, by --out or TAREMARK_STORE".into())
+        }
+        ErrorKind::StorageFull => Some("free space, or another folder by --out or TAREMARK_STORE".into()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn each_error_has_its_exit_code() {
+        let full =
+            Err::<(), _>(std::io::Error::from(ErrorKind::StorageFull)).context("write x").expect_err("error");
+        assert_eq!((code(&full), hint(&full).is_some()), (LACKS, true));
+        let unknown = anyhow::Error::from(ImageError::NotFound("a:b".into()));
+        assert_eq!(code(&unknown), USAGE);
+        assert_eq!(code(&anyhow::anyhow!("else")), FAILED);
+        let missing = TargetError::Missing { program: "qemu-system-x86_64".into(), looked: "PATH".into() };
+        let missing = anyhow::Error::from(missing).context("start");
+        assert_eq!(code(&missing), LACKS);
+        assert_eq!(one_line(&missing), "start: qemu-system-x86_64 is not on this host (PATH)");
+    }
+}

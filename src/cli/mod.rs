@@ -1,0 +1,70 @@
+//! The command line: one file a verb. Arguments become a validated plan, a plan becomes one call; only this room
+//! prints.
+//!
+//! Exit codes: 0 all well, 1 a run failed, 2 usage, 3 the host lacks something.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod bench;
+mod bytes;
+mod completions;
+mod doctor;
+mod failure;
+mod image;
+mod kernel;
+mod man;
+mod profile;
+mod progress;
+mod report;
+mod targets;
+mod workloads;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Weighs the box, not the load: start-up, image size and memory of containers and microVMs.
+#[derive(Debug, Parser)]
+#[command(
+    name = "taremark",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the same workloads on every target and write a record with its report
+    Bench(bench::Arguments),
+    /// Say what can be measured on this host, and how to mend what cannot
+    Doctor(doctor::Arguments),
+    /// Write tables, charts and report of a record anew
+    Report(report::Arguments),
+    /// Import, load, list, inspect and remove images
+    Image(image::Arguments),
+    /// Fetch and list kernels for machines
+    Kernel(kernel::Arguments),
+    /// Print a shell's completions
+    Completions(completions::Arguments),
+    /// Print the manual page, or write all of them into a folder
+    Man(man::Arguments),
+}
+
+/// Parses the process's arguments and does what they say.
+pub fn main() -> ExitCode {
+    // A pipe that is closed early (`taremark … | head`) ends the program as it ends any other.
+    let arguments = Arguments::parse();
+    let done = match arguments.verb {
+        Verb::Bench(a) => bench::run(&a),
+        Verb::Doctor(a) => doctor::run(&a),
+        Verb::Report(a) => report::run(&a),
+        Verb::Image(a) => image::run(&a),
+        Verb::Kernel(a) => kernel::run(&a),
+        Verb::Completions(a) => completions::run(&a),
+        Verb::Man(a) => man::run(&a),
+    };
+    done.unwrap_or_else(|e| failure::show(&e))
+}

@@ -1,0 +1,5 @@
+//! `taremark`: parse, dispatch, exit code.
+
+fn main() -> std::process::ExitCode {
+    taremark::cli::main()
+}

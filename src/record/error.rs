@@ -1,0 +1,57 @@
+//! Why a record could not be written or read.
+
+use std::path::{Path, PathBuf};
+
+/// See the variants.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// A file or folder.
+    #[error("{step} {path}")]
+    Io {
+        /// What was tried.
+        step: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A folder that already holds a record.
+    #[error("{path} holds a record already: give a new folder")]
+    Taken {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A row of a CSV.
+    #[error("{path}, line {line}: {why}")]
+    Row {
+        /// The file.
+        path: PathBuf,
+        /// From 1, the header.
+        line: u64,
+        /// What is wrong.
+        why: String,
+    },
+    /// A JSON file.
+    #[error("{path} is not readable")]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// The parser's reason.
+        source: serde_json::Error,
+    },
+    /// Written by a newer taremark.
+    #[error("{path} has schema {found}; this taremark knows {known}: use a newer one")]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u64,
+        /// [`super::schema::SCHEMA`].
+        known: u32,
+    },
+}
+
+pub(super) fn io(step: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> RecordError {
+    let path = path.to_owned();
+    move |source| RecordError::Io { step, path, source }
+}

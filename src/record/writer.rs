@@ -1,0 +1,84 @@
+//! Writes a record while the bench goes on: each row is flushed, so that a crash costs the row that was being written.
+
+use super::error::{RecordError, io};
+use super::schema::{Environment, Phase, Plan, RunRow, Sample};
+use serde::Serialize;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// See the module.
+pub struct Writer {
+    dir: PathBuf,
+    runs: Table,
+    samples: Table,
+    phases: Table,
+}
+
+struct Table {
+    path: PathBuf,
+    csv: csv::Writer<File>,
+}
+
+impl Table {
+    fn create(dir: &Path, name: &str) -> Result<Self, RecordError> {
+        let path = dir.join(name);
+        let file = File::options().write(true).create_new(true).open(&path).map_err(io("create", &path))?;
+        Ok(Self { csv: csv::Writer::from_writer(file), path })
+    }
+
+    fn append(&mut self, row: &impl Serialize) -> Result<(), RecordError> {
+        let written = self.csv.serialize(row).map_err(|e| match e.into_kind() {
+            csv::ErrorKind::Io(e) => e,
+            other => std::io::Error::other(format!("{other:?}")),
+        });
+        written.and_then(|()| self.csv.flush()).map_err(io("write", &self.path))
+    }
+}
+
+impl Writer {
+    /// Makes the folder, with plan and environment in it. A folder that holds a record is refused.
+    pub fn create(dir: &Path, plan: &Plan, environment: &Environment) -> Result<Self, RecordError> {
+        std::fs::create_dir_all(dir).map_err(io("create", dir))?;
+        if dir.join("plan.json").exists() {
+            return Err(RecordError::Taken { path: dir.to_owned() });
+        }
+        put(&dir.join("environment.json"), environment)?;
+        put(&dir.join("plan.json"), plan)?;
+        let table = |name| Table::create(dir, name);
+        Ok(Self {
+            dir: dir.to_owned(),
+            runs: table("runs.csv")?,
+            samples: table("samples.csv")?,
+            phases: table("phases.csv")?,
+        })
+    }
+
+    /// A row of runs.csv.
+    pub fn append_run(&mut self, row: &RunRow) -> Result<(), RecordError> {
+        self.runs.append(row)
+    }
+
+    /// A row of samples.csv.
+    pub fn append_sample(&mut self, row: &Sample) -> Result<(), RecordError> {
+        self.samples.append(row)
+    }
+
+    /// A row of phases.csv.
+    pub fn append_phase(&mut self, row: &Phase) -> Result<(), RecordError> {
+        self.phases.append(row)
+    }
+
+    /// The plan once more, now with why the bench ended.
+    pub fn finish(self, plan: &Plan) -> Result<(), RecordError> {
+        put(&self.dir.join("plan.json"), plan)
+    }
+}
+
+/// Writes beside and renames, so that a reader sees the old file or the new one.
+fn put(path: &Path, value: &impl Serialize) -> Result<(), RecordError> {
+    let json = serde_json::to_vec_pretty(value)
+        .map_err(|source| RecordError::Json { path: path.to_owned(), source })?;
+    let beside = path.with_extension("json.new");
+    std::fs::write(&beside, json).map_err(io("write", path))?;
+    std::fs::rename(&beside, path).map_err(io("write", path))
+}
