@@ -2,6 +2,8 @@
 
 mod architecture;
 mod container;
+mod hostile;
 mod image;
+mod layers;
 mod runs;
 mod support;
