@@ -1,7 +1,11 @@
 //! `taremark image`: import, load, ls, inspect, rm.
 
+use super::bytes::decimal;
 use crate::image::import::ImportOptions;
+use crate::image::list;
+use crate::image::load::load_as;
 use crate::image::reference::Reference;
+use crate::image::remove::remove;
 use crate::image::store::Store;
 use anyhow::Context;
 use clap::Subcommand;
@@ -83,7 +87,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.verb {
         Verb::Import(a) => import(&store, a)?,
         Verb::Inspect { reference } => inspect(&store, reference)?,
-        _ => anyhow::bail!("not yet"),
+        Verb::Load { path, name } => {
+            let loaded = load_as(&store, path, name.as_ref());
+            for reference in loaded.with_context(|| format!("load {}", path.display()))? {
+                println!("{reference}");
+            }
+        }
+        Verb::Ls { json } => ls(&store, *json)?,
+        Verb::Rm { references } => references.iter().try_for_each(|r| rm(&store, r))?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -109,13 +120,50 @@ fn import(store: &Store, a: &Import) -> anyhow::Result<()> {
 }
 
 fn inspect(store: &Store, reference: &str) -> anyhow::Result<()> {
-    let image = store.resolve(reference)?;
-    let shown = serde_json::json!({
-        "reference": reference,
-        "digest": image.digest().to_string(),
-        "manifest": image.manifest_json(),
-        "config": image.config_json(),
-    });
-    println!("{}", serde_json::to_string_pretty(&shown)?);
+    println!("{}", serde_json::to_string_pretty(&list::inspect(store, reference)?)?);
+    Ok(())
+}
+
+fn ls(store: &Store, json: bool) -> anyhow::Result<()> {
+    let images = list::list(store)?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&images)?);
+        return Ok(());
+    }
+    let mut table = comfy_table::Table::new();
+    table.load_preset(comfy_table::presets::NOTHING);
+    table.set_header(["REFERENCE", "DIGEST", "PLATFORM", "LAYERS", "COMPRESSED", "UNPACKED"]);
+    for image in images {
+        let short = image.digest.trim_start_matches("sha256:").chars().take(12).collect();
+        let Some(known) = image.known else {
+            let why = format!("damaged: {}", image.error.unwrap_or_default());
+            table.add_row([image.reference, short, why]);
+            continue;
+        };
+        let unpacked = known.unpacked_bytes.map_or_else(|| "not yet".to_owned(), decimal);
+        let compressed = decimal(known.registry_bytes);
+        table.add_row([
+            image.reference,
+            short,
+            known.platform,
+            known.layers.to_string(),
+            compressed,
+            unpacked,
+        ]);
+    }
+    for line in table.lines() {
+        println!("{}", line.trim());
+    }
+    Ok(())
+}
+
+fn rm(store: &Store, reference: &Reference) -> anyhow::Result<()> {
+    let removed = remove(store, reference)?;
+    println!(
+        "removed {reference}: {} blobs, {}, and {} unpacked layers",
+        removed.blobs,
+        decimal(removed.blob_bytes),
+        removed.layers
+    );
     Ok(())
 }

@@ -67,13 +67,18 @@ impl Store {
         Workspace::create(&self.root)
     }
 
-    fn clear_temporary(&self) -> Result<(), ImageError> {
+    pub(super) fn clear_temporary(&self) -> Result<(), ImageError> {
         super::workspace::clear(&self.root)
     }
 
     /// Held by who puts blobs in, until they are named: nothing is removed meanwhile.
     pub(super) fn adding(&self) -> Result<Flock<File>, ImageError> {
         lock(&self.root.join("users.lock"), FlockArg::LockShared)
+    }
+
+    /// Waits for those that put blobs in, and keeps new ones waiting.
+    pub(super) fn removing(&self) -> Result<Flock<File>, ImageError> {
+        lock(&self.root.join("users.lock"), FlockArg::LockExclusive)
     }
 
     /// Keeps a layer from being removed as long as this store, or a clone of it, is open.

@@ -13,8 +13,7 @@ pub(super) fn remove_tree(at: impl AsFd, name: &[u8]) -> Result<(), Errno> {
     let mut here = openat(&at, name, flags, Mode::empty())?;
     // Folders still to be removed in `here` and in each folder above it.
     let mut waiting = vec![empty(&here)?];
-    loop {
-        let Some(folders) = waiting.last_mut() else { break };
+    while let Some(folders) = waiting.last_mut() {
         if let Some(next) = folders.last() {
             here = open(&here, next)?;
             waiting.push(empty(&here)?);

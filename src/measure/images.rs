@@ -68,7 +68,7 @@ pub fn ready(store: &Store, workload: &Workload, limits: Limits) -> Result<Ready
         network: workload.network,
         scratch_bytes: workload.scratch_bytes,
     };
-    let sizes = crate::image::ImageSizes { registry_bytes: 0, unpacked_bytes: 0, allocated_bytes: 0 };
+    let sizes = image.sizes(store).map_err(|e| failed(e.into()))?;
     let facts = facts(workload, &reference, &job);
     Ok(Ready { workload: workload.clone(), job, facts, sizes, unpack_ms })
 }

@@ -3,7 +3,9 @@
 mod architecture;
 mod bench;
 mod container;
+mod hostile;
 mod image;
+mod layers;
 mod machine;
 mod runs;
 mod support;

@@ -1,5 +1,6 @@
 //! A root file system and bundles for tests.
 
+pub mod archives;
 pub mod trees;
 
 use std::path::{Path, PathBuf};
@@ -91,4 +92,28 @@ pub fn text(output: &Output) -> String {
 /// Standard error as text.
 pub fn errors(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Runs a test again in a process with a mount namespace of its own (`more`: further options of unshare), and says
+/// whether this is that process.
+pub fn in_namespace(test: &str, more: &[&str]) -> bool {
+    const INSIDE: &str = "TAREMARK_TEST_IN_NAMESPACE";
+    if std::env::var_os(INSIDE).is_some() {
+        return true;
+    }
+    let output = Command::new("unshare")
+        .arg("--mount")
+        .args(more)
+        .arg(std::env::current_exe().expect("own path"))
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .env(INSIDE, "1")
+        .output()
+        .expect("this test needs unshare (util-linux)");
+    assert!(
+        output.status.success() && text(&output).contains("1 passed"),
+        "{}{}",
+        text(&output),
+        errors(&output)
+    );
+    false
 }
