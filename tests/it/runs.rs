@@ -13,7 +13,7 @@ const INSIDE: &str = "TAREMARK_TEST_IN_SESSION";
 
 /// Runs the test again in a process of its own: a session changes the namespaces of the whole process, and has to be
 /// entered before there is a second thread, so the child enters through `unshare`.
-fn in_session(test: &str) -> bool {
+pub fn in_session(test: &str) -> bool {
     if std::env::var_os(INSIDE).is_some() {
         return true;
     }
@@ -65,10 +65,12 @@ fn workload(ready: &str, service: bool) -> Workload {
     }
 }
 
-fn both(job: &Job, workload: &Workload) -> Vec<Result<Outcome, taremark::measure::MeasureError>> {
+/// Runs it as a bare process, then in a container, and checks that nothing is left.
+pub fn both(job: &Job, workload: &Workload) -> Vec<Result<Outcome, taremark::measure::MeasureError>> {
     let dir = tempfile::tempdir().expect("folder");
     let interrupted = AtomicBool::new(false);
-    let scratch = dir.path().to_owned();
+    let scratch = dir.path().join("scratch");
+    std::fs::create_dir(&scratch).expect("scratch folder");
     let targets: Vec<Box<dyn Target>> = vec![
         Box::new(ProcessTarget::new(scratch.clone())),
         Box::new(ContainerTarget::new(scratch).expect("container target")),
@@ -88,7 +90,8 @@ fn both(job: &Job, workload: &Workload) -> Vec<Result<Outcome, taremark::measure
     targets.into_iter().map(run).collect()
 }
 
-fn value(outcome: &Outcome, metric: &str) -> f64 {
+/// The sample of a metric.
+pub fn value(outcome: &Outcome, metric: &str) -> f64 {
     let found = outcome.samples.iter().find(|s| s.0 == metric);
     found.unwrap_or_else(|| panic!("no {metric} in {:?}", outcome.samples)).1
 }
