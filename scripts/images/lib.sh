@@ -13,7 +13,8 @@ usage() {
   cat <<END
 usage: scripts/images/$name OUT.tar            write the root file system as a tar, and print its config as JSON
        scripts/images/$name --import TAREMARK  import it with that taremark program as taremark/$name:latest
-Downloads Debian packages to $cache, once; needs apt-get, dpkg-deb and tar, no root.
+Downloads Debian packages to $cache, once: remove that folder to get newer ones.
+Needs apt-get, dpkg-deb and tar, no root; the host's own packages stay as they are.
 END
 }
 
