@@ -131,7 +131,7 @@ fn ls(store: &Store, json: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::NOTHING);
+    table.load_style(comfy_table::presets::NOTHING);
     table.set_header(["REFERENCE", "DIGEST", "PLATFORM", "LAYERS", "COMPRESSED", "UNPACKED"]);
     for image in images {
         let short = image.digest.trim_start_matches("sha256:").chars().take(12).collect();

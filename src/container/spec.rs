@@ -87,7 +87,7 @@ impl Bundle {
         }
         let path = self.rootfs.clone().unwrap_or_else(|| "rootfs".into());
         RuntimeConfig {
-            oci_version: "1.2.0".into(),
+            oci_version: "1.0.2".into(),
             root: Root { path, readonly: self.readonly },
             process: self.process(),
             hostname: self.hostname.clone(),

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 /// Rounds unless told.
-pub const ROUNDS: u64 = 4;
+pub const ROUNDS: u64 = 2;
 /// Larger than most last caches, small enough for a guest of 256 MiB.
 const BYTES: usize = 64 << 20;
 /// A power of two, for the generator's full period.

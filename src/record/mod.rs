@@ -2,6 +2,7 @@
 //! measured or shown.
 
 mod error;
+pub mod reader;
 pub mod schema;
 pub mod writer;
 

@@ -66,10 +66,12 @@ pub fn workload(ready: &str, service: bool) -> Workload {
     }
 }
 
-fn all(job: &Job, workload: &Workload) -> Vec<Result<Outcome, taremark::measure::MeasureError>> {
+/// Runs it as a bare process, then in a container of ours and of another runtime, and checks that nothing is left.
+pub fn all(job: &Job, workload: &Workload) -> Vec<Result<Outcome, taremark::measure::MeasureError>> {
     let dir = tempfile::tempdir().expect("folder");
     let interrupted = AtomicBool::new(false);
-    let scratch = dir.path().to_owned();
+    let scratch = dir.path().join("scratch");
+    std::fs::create_dir(&scratch).expect("scratch folder");
     let targets: Vec<Box<dyn Target>> = vec![
         Box::new(ProcessTarget::new(scratch.clone())),
         Box::new(ContainerTarget::new(scratch.clone()).expect("container target")),
@@ -90,6 +92,7 @@ fn all(job: &Job, workload: &Workload) -> Vec<Result<Outcome, taremark::measure:
     targets.into_iter().map(run).collect()
 }
 
+/// The sample of a metric.
 pub fn value(outcome: &Outcome, metric: &str) -> f64 {
     let found = outcome.samples.iter().find(|s| s.0 == metric);
     found.unwrap_or_else(|| panic!("no {metric} in {:?}", outcome.samples)).1
