@@ -20,7 +20,7 @@ pub const BOOT_DEADLINE: Duration = Duration::from_secs(30);
 const ANSWER: Duration = Duration::from_secs(5);
 /// For QEMU to end once it was told to.
 const QUIT: Duration = Duration::from_secs(2);
-/// Most of a console that is shown in an error, bytes.
+/// Most of a console that is shown in an error, characters.
 const CONSOLE_TAIL: usize = 600;
 
 /// What a machine tells.
@@ -34,6 +34,14 @@ pub enum MachineEvent {
     Exited(i32),
     /// Nothing more comes; empty, or why that was not to be expected.
     Closed(String),
+}
+
+/// What came of waiting.
+enum Step {
+    Event(u64, MachineEvent),
+    /// Something that only changes the state.
+    Answer,
+    Nothing,
 }
 
 /// The harness's ends of the sockets to QEMU.
@@ -104,20 +112,25 @@ impl RunningMachine {
     fn receive(&mut self, timeout: Duration) -> Option<(u64, MachineEvent)> {
         let until = monotonic_ns() + timeout.as_nanos() as u64;
         loop {
-            if let Some(closed) = self.closed() {
-                return Some((monotonic_ns(), closed));
+            match self.step(Duration::from_nanos(until.saturating_sub(monotonic_ns()))) {
+                Step::Event(at_ns, event) => return Some((at_ns, event)),
+                Step::Answer => {}
+                Step::Nothing => return None,
             }
-            let left = Duration::from_nanos(until.saturating_sub(monotonic_ns()));
-            let (at_ns, seen) = match self.seen.recv_timeout(left) {
-                Ok(seen) => seen,
-                Err(RecvTimeoutError::Timeout) => return None,
-                Err(RecvTimeoutError::Disconnected) => {
-                    std::thread::sleep(left.min(Duration::from_millis(1)));
-                    return None;
-                }
-            };
-            if let Some(event) = self.take(seen) {
-                return Some((at_ns, event));
+        }
+    }
+
+    fn step(&mut self, timeout: Duration) -> Step {
+        if let Some(closed) = self.closed() {
+            return Step::Event(monotonic_ns(), closed);
+        }
+        match self.seen.recv_timeout(timeout) {
+            Ok((at_ns, seen)) => self.take(seen).map_or(Step::Answer, |event| Step::Event(at_ns, event)),
+            Err(RecvTimeoutError::Timeout) => Step::Nothing,
+            Err(RecvTimeoutError::Disconnected) => {
+                // Whoever asks again and again must not spin.
+                std::thread::sleep(timeout.min(Duration::from_millis(1)));
+                Step::Nothing
             }
         }
     }
@@ -200,8 +213,8 @@ impl RunningMachine {
             if monotonic_ns() > until || self.state.closed {
                 return None;
             }
-            if let Some(event) = self.receive(Duration::from_millis(5)) {
-                self.kept.push_back(event);
+            if let Step::Event(at_ns, event) = self.step(Duration::from_millis(5)) {
+                self.kept.push_back((at_ns, event));
             }
         }
     }
@@ -280,13 +293,16 @@ fn ending(code: i32) -> String {
     }
 }
 
-/// The end of a text file in one line.
+/// The end of a text file in one line; from where a kernel's panic begins, if there is one.
 fn tail(path: &Path) -> String {
-    let bytes = std::fs::read(path).unwrap_or_default();
-    let last = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(CONSOLE_TAIL)..]).into_owned();
-    let lines = last.lines().map(str::trim).filter(|l| !l.is_empty());
-    let text = lines.collect::<Vec<_>>().join(" | ");
-    text.chars().filter(|c| !c.is_control()).collect()
+    let text = String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned();
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+    let plain = |lines: &[&str]| lines.join(" | ").chars().filter(|c| !c.is_control()).collect::<Vec<char>>();
+    if let Some(panic) = lines.iter().position(|l| l.contains("Kernel panic")) {
+        return plain(&lines[panic..]).into_iter().take(CONSOLE_TAIL).collect();
+    }
+    let all = plain(&lines);
+    all[all.len().saturating_sub(CONSOLE_TAIL)..].iter().collect()
 }
 
 /// Names of the phases that end with each stamp.

@@ -17,6 +17,8 @@ use std::time::Duration;
 const STOP: Duration = Duration::from_secs(10);
 /// How long the harness sleeps at most before it looks at its own deadlines and at Ctrl-C.
 const TICK: Duration = Duration::from_millis(20);
+/// How long the output of an ended workload may take to come.
+const DRAIN: Duration = Duration::from_millis(200);
 /// Granularity of waiting for a network reply: the prober's stamp is exact, this only delays our noticing.
 const PROBE_TICK: Duration = Duration::from_millis(2);
 /// Most output that is kept of a run.
@@ -177,6 +179,12 @@ impl<'a> Watch<'a> {
                 self.ready_ns = Some(at_ns);
                 break;
             }
+            if self.exited.is_some() && self.lines.is_some() {
+                self.drain();
+                if self.ready_ns.is_some() {
+                    break;
+                }
+            }
             self.still_well("before it was ready")?;
             if monotonic_ns() > deadline {
                 let (ready, seconds) = (self.workload.ready.to_string(), self.workload.deadline_s);
@@ -193,8 +201,7 @@ impl<'a> Watch<'a> {
             return Err(MeasureError::Interrupted);
         }
         if let Some((code, _)) = self.exited {
-            // What it wrote last may still be on its way.
-            (0..3).for_each(|_| self.step(TICK));
+            self.drain();
             return Err(MeasureError::Ended { code, when, tail: self.tail() });
         }
         match self.closed.take() {
@@ -203,6 +210,17 @@ impl<'a> Watch<'a> {
                 Err(MeasureError::Broke { target: self.target.clone(), why })
             }
             None => Ok(()),
+        }
+    }
+
+    /// Takes in what an ended workload wrote last: its end and its output come by different ways.
+    fn drain(&mut self) {
+        if self.running.tells_in_order() {
+            return;
+        }
+        let until = monotonic_ns() + DRAIN.as_nanos() as u64;
+        while self.closed.is_none() && monotonic_ns() < until {
+            self.step(TICK);
         }
     }
 
@@ -228,14 +246,8 @@ impl<'a> Watch<'a> {
         } else {
             self.until_exit()?;
         }
-        while self.running_says_more() {}
+        self.drain();
         self.check_output()
-    }
-
-    fn running_says_more(&mut self) -> bool {
-        let before = self.stdout.len() + self.stderr.len();
-        self.step(Duration::from_millis(5));
-        before != self.stdout.len() + self.stderr.len()
     }
 
     fn until_exit(&mut self) -> Result<(), MeasureError> {

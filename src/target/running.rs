@@ -72,6 +72,11 @@ impl Running {
         }
     }
 
+    /// Whether an end is told after all output that came before it, because both come by one channel.
+    pub fn tells_in_order(&self) -> bool {
+        matches!(self.body, Body::Machine { .. })
+    }
+
     /// Milestones that the target wrote to a file instead of sending them.
     pub fn written_milestones(&self) -> Vec<Event> {
         match &self.body {

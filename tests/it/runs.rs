@@ -3,6 +3,7 @@
 use crate::support::busybox;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+use taremark::measure::MeasureError;
 use taremark::measure::run::{Outcome, Setting, run_once};
 use taremark::target::container::ContainerTarget;
 use taremark::target::oci::OciTarget;
@@ -66,30 +67,30 @@ pub fn workload(ready: &str, service: bool) -> Workload {
     }
 }
 
-/// Runs it as a bare process, then in a container of ours and of another runtime, and checks that nothing is left.
-pub fn all(job: &Job, workload: &Workload) -> Vec<Result<Outcome, taremark::measure::MeasureError>> {
+/// One run on one target, after which nothing of it is left.
+pub fn run_on(target: &mut dyn Target, job: &Job, workload: &Workload) -> Result<Outcome, MeasureError> {
     let dir = tempfile::tempdir().expect("folder");
     let interrupted = AtomicBool::new(false);
-    let scratch = dir.path().join("scratch");
-    std::fs::create_dir(&scratch).expect("scratch folder");
+    let name = format!("test-{}-{}", std::process::id(), target.facts().name.replace(':', "-"));
+    let settle = Duration::from_millis(50);
+    let setting = Setting { session_dir: dir.path(), name: &name, settle, interrupted: &interrupted };
+    let outcome = run_once(target, workload, job, &setting);
+    assert!(!dir.path().join(&name).exists(), "the folder of the run is left");
+    let cgroup = std::path::Path::new("/sys/fs/cgroup/memory/taremark").join(&name);
+    assert!(!cgroup.exists(), "its cgroup is left");
+    outcome
+}
+
+/// Runs it as a bare process, in our container and in another runtime's.
+pub fn all(job: &Job, workload: &Workload) -> Vec<Result<Outcome, MeasureError>> {
+    let dir = tempfile::tempdir().expect("folder");
+    let scratch = dir.path().to_owned();
     let targets: Vec<Box<dyn Target>> = vec![
         Box::new(ProcessTarget::new(scratch.clone())),
         Box::new(ContainerTarget::new(scratch.clone()).expect("container target")),
         Box::new(OciTarget::new("runc", scratch).expect("these tests need runc: apt-get install runc")),
     ];
-    let run = |mut target: Box<dyn Target>| {
-        let name = format!("test-{}-{}", std::process::id(), target.facts().name.replace(':', "-"));
-        let settle = Duration::from_millis(50);
-        let setting = Setting { session_dir: dir.path(), name: &name, settle, interrupted: &interrupted };
-        let outcome = run_once(target.as_mut(), workload, job, &setting);
-        assert!(!dir.path().join(&name).exists(), "the folder of the run is left");
-        assert!(
-            !std::path::Path::new("/sys/fs/cgroup/memory/taremark").join(&name).exists(),
-            "its cgroup is left"
-        );
-        outcome
-    };
-    targets.into_iter().map(run).collect()
+    targets.into_iter().map(|mut target| run_on(target.as_mut(), job, workload)).collect()
 }
 
 /// The sample of a metric.

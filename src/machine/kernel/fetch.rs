@@ -115,7 +115,8 @@ fn keep(listed: &Listed, unpacked: &Path, made: &Path) -> Result<(), MachineErro
     std::fs::create_dir(&kept).map_err(io("create", &kept))?;
     for module in &ordered {
         let to = kept.join(module.file_name().unwrap_or_default());
-        std::fs::copy(module, &to).map_err(io("copy to", &to))?;
+        let bytes = std::fs::read(module).map_err(io("read", module))?;
+        std::fs::write(&to, modules::without_signature(&bytes)).map_err(io("write", &to))?;
     }
     write("release", listed.release.as_bytes())?;
     write("version", format!("{} {}", listed.package, listed.version).as_bytes())?;

@@ -12,7 +12,7 @@ use super::error::{MachineError, io};
 use std::path::{Path, PathBuf};
 
 /// Raised when what is made of a package changes.
-pub(super) const LAYOUT: &str = "1";
+pub(super) const LAYOUT: &str = "2";
 /// Below the cache.
 const KERNELS: &str = "kernels";
 /// Link to the kernel that was fetched last.
