@@ -16,6 +16,9 @@ fn attempt(dir: &Path, members: &[Vec<u8>]) -> Result<(), ImageError> {
     unpack(&archive(members)[..], "attack", &root, Limits::default()).map(drop)
 }
 
+/// What it is, the archive's members, and what the error has to say; none where unpacking is to go well inside the root.
+type Attack = (&'static str, Vec<Vec<u8>>, Option<&'static str>);
+
 /// Runs each attack, and expects the outside to be as before and the error, where one is named, to be told.
 #[test]
 fn nothing_leads_out_of_the_root() {
@@ -27,7 +30,7 @@ fn nothing_leads_out_of_the_root() {
         [pax(&[("path", p.as_bytes())]), member("short", b'0', "", text.as_bytes())].concat()
     };
     let out = "leads out of the root";
-    let attacks: Vec<(&str, Vec<Vec<u8>>, Option<&str>)> = vec![
+    let attacks: Vec<Attack> = vec![
         ("dots", vec![file("../outside/evil")], Some("holds ..")),
         ("dots within", vec![dir("a/"), file("a/../../outside/evil")], Some("holds ..")),
         ("dots in pax", vec![long("../outside/evil", "x")], Some("holds ..")),
