@@ -25,6 +25,12 @@ pub fn number(value: f64) -> String {
     if rest.is_empty() { format!("{sign}{grouped}") } else { format!("{sign}{grouped}.{rest}") }
 }
 
+/// A round number as an axis shows it: `0.1`, `10`, `1,000`.
+pub fn tick(value: f64) -> String {
+    let shown = number(value);
+    if shown.contains('.') { shown.trim_end_matches('0').trim_end_matches('.').to_owned() } else { shown }
+}
+
 /// A value with its unit: bytes as MB (10^6) for what is stored and shipped, MiB (2^20) for memory.
 pub fn value(metric: &str, unit: &str, value: f64) -> String {
     if unit != "bytes" {
@@ -60,6 +66,7 @@ mod tests {
     fn figures_have_three_digits() {
         let shown = [0.0, 0.1234, 0.99, 1.0, 9.99, 12.34, 99.96, 1234.5, -1_234_567.0].map(number);
         assert_eq!(shown, ["0", "0.123", "0.990", "1.00", "9.99", "12.3", "100", "1,234", "-1,234,567"]);
+        assert_eq!([0.0, 0.1, 10.0, 2.5, 1000.0].map(tick), ["0", "0.1", "10", "2.5", "1,000"]);
         assert_eq!(value("shipped_bytes", "bytes", 5.4e7), "54.0 MB");
         assert_eq!(value("pss_bytes", "bytes", 1_048_576.0), "1.00 MiB");
         assert_eq!(with_interval("startup_ms", "ms", 2.0, Some(1.5), Some(3.0)), "2.00 ms [1.50, 3.00]");

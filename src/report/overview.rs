@@ -19,7 +19,7 @@ pub struct Row {
     pub interval: String,
     /// Gross - net, with its interval.
     pub tare: String,
-    /// `x 12.3`.
+    /// Gross / net.
     pub ratio: String,
     /// PSS of one instance; empty for workloads that end at once.
     pub memory: String,
@@ -47,7 +47,7 @@ pub fn rows(record: &Record, summary: &Summary) -> Vec<Row> {
                 startup: figure("startup_ms").unwrap_or_else(|| "failed".into()),
                 interval: startup.map(interval).unwrap_or_default(),
                 tare: startup.and_then(tare).unwrap_or_default(),
-                ratio: startup.and_then(|c| c.ratio).map(|r| format!("x {}", number(r))).unwrap_or_default(),
+                ratio: startup.and_then(|c| c.ratio).map(number).unwrap_or_default(),
                 memory: figure("pss_bytes").unwrap_or_default(),
                 shipped: figure("shipped_bytes").unwrap_or_default(),
                 runs: startup.map(runs).unwrap_or_else(|| "0".into()),

@@ -34,7 +34,7 @@ fn startup(record: &Record, summary: &Summary) -> Option<String> {
             ("no difference shown", ..) => " (no difference shown)".to_owned(),
             _ => String::new(),
         };
-        Some(format!("{} in {}{by}", shown(c), marked(t)))
+        Some(format!("{} in the {}{by}", shown(c), marked(t)))
     })?;
     Some(format!("Start-up: {} was ready after {} as a bare process, {others}.", workload.name, shown(net)))
 }
@@ -45,7 +45,9 @@ fn memory(record: &Record, summary: &Summary) -> Option<String> {
     let workload = record.plan.workloads.iter().find(weighed)?;
     let net = summary.cell(&workload.name, NET, "pss_bytes")?;
     let others = each(record, |t| {
-        summary.cell(&workload.name, &t.name, "pss_bytes").map(|c| format!("{} in {}", shown(c), marked(t)))
+        summary
+            .cell(&workload.name, &t.name, "pss_bytes")
+            .map(|c| format!("{} in the {}", shown(c), marked(t)))
     })?;
     Some(format!(
         "Memory: one instance of {} took {} as a bare process, {others} (PSS).",

@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, Table, presets};
 pub fn terminal(rows: &[Row]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(["", "", "start-up", "95 %", "net", "memory", "to ship"]);
+    table.set_header(["", "", "start-up", "95 %", "x net", "memory", "to ship"]);
     let mut before = "";
     for row in rows {
         let workload = if row.workload == before { "" } else { &row.workload };
@@ -39,7 +39,7 @@ mod tests {
             startup: "12,345 ms".into(),
             interval: "[11,345, 13,345]".into(),
             tare: String::new(),
-            ratio: "x 1,234".into(),
+            ratio: "1,234".into(),
             memory: "1,234 MiB".into(),
             shipped: "1,234 MB".into(),
             runs: "9".into(),

@@ -13,7 +13,7 @@ pub const FAINT: RGBColor = RGBColor(107, 114, 128);
 const GRID: RGBColor = RGBColor(229, 231, 235);
 
 /// Okabe and Ito's colours, which people with colour-blindness can tell apart (jfly.uni-koeln.de/color).
-const SERIES: [RGBColor; 10] = [
+const SERIES: [RGBColor; 12] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
@@ -24,6 +24,8 @@ const SERIES: [RGBColor; 10] = [
     RGBColor(160, 130, 90),
     RGBColor(75, 85, 99),
     RGBColor(190, 190, 60),
+    RGBColor(150, 20, 60),
+    RGBColor(20, 60, 60),
 ];
 
 /// The n-th colour of a series.

@@ -3,7 +3,7 @@
 use super::canvas::{Axis, Canvas, Drawn, FAINT, INK, Side, colour};
 use super::{Drawing, marked};
 use crate::record::reader::Record;
-use crate::report::format::{number, value};
+use crate::report::format::{tick, value};
 use crate::report::summary::Summary;
 use plotters::prelude::DrawingBackend;
 
@@ -64,7 +64,7 @@ impl Drawing for Memory {
         let largest = rows.map(|r| r.parts.iter().sum::<f64>() / MIB).fold(0.0, f64::max);
         let axis = Axis::linear(190, 830, largest);
         let bottom = self.height().unwrap_or_default() - 30;
-        axis.draw(canvas, (TOP, bottom), |v| format!("{} MiB", number(v).trim_end_matches(".00")))?;
+        axis.draw(canvas, (TOP, bottom), |v| format!("{} MiB", tick(v)))?;
         let mut y = TOP;
         for (workload, rows) in &self.groups {
             canvas.text(workload, (16, y + GROUP / 2), 14, Side::Left, INK)?;

@@ -4,7 +4,7 @@
 use super::canvas::{Axis, Canvas, Drawn, FAINT, INK, Side, colour};
 use super::{Drawing, marked};
 use crate::record::reader::Record;
-use crate::report::format::{number, value};
+use crate::report::format::{tick, value};
 use crate::report::summary::{NET, values};
 use crate::stats::median;
 use plotters::prelude::{DrawingBackend, RGBColor};
@@ -13,6 +13,7 @@ const TOP: i32 = 74;
 const ROW: i32 = 24;
 /// Title, legend of up to two lines, axis.
 const AROUND: i32 = 106;
+const QUIET: RGBColor = RGBColor(200, 204, 212);
 
 struct Bar {
     workload: String,
@@ -46,7 +47,9 @@ impl Phases {
             let mut names: Vec<(String, RGBColor)> = Vec::new();
             for (phase, _) in bars.iter().flat_map(|b| &b.parts) {
                 if names.iter().all(|(n, _)| n != phase) {
-                    names.push((phase.clone(), colour(names.len())));
+                    // The workload's own part is not the box's: grey, on every panel.
+                    let of_phase = if phase == "workload" { QUIET } else { colour(names.len()) };
+                    names.push((phase.clone(), of_phase));
                 }
             }
             (names.len() > 1).then(|| Panel { title: marked(target), bars, names })
@@ -98,7 +101,7 @@ fn draw_panel<B: DrawingBackend>(canvas: &Canvas<B>, panel: &Panel, top: i32) ->
     let mut y = y.max(top + 48);
     let axis = Axis::linear(180, 830, panel.bars.iter().map(Bar::whole).fold(0.0, f64::max));
     let bottom = y + panel.bars.len() as i32 * ROW;
-    axis.draw(canvas, (y, bottom), |v| format!("{} ms", number(v).trim_end_matches(".00")))?;
+    axis.draw(canvas, (y, bottom), |v| format!("{} ms", tick(v)))?;
     for bar in &panel.bars {
         let middle = y + ROW / 2;
         canvas.text(&bar.workload, (170, middle), 13, Side::Right, FAINT)?;

@@ -3,7 +3,7 @@
 use super::canvas::{Axis, Canvas, Drawn, FAINT, INK, Side};
 use super::{Drawing, colour_of, marked};
 use crate::record::reader::Record;
-use crate::report::format::{number, value};
+use crate::report::format::{tick, value};
 use crate::report::summary::{Cell, Summary, values};
 use plotters::prelude::{DrawingBackend, RGBColor};
 
@@ -60,7 +60,7 @@ impl Drawing for Startup {
         )?;
         let axis = Axis::log(190, 820, self.rows().flat_map(|r| r.samples.iter().copied()));
         let bottom = self.height().unwrap_or_default() - 30;
-        axis.draw(canvas, (TOP, bottom), |v| format!("{} ms", number(v).trim_end_matches(".00")))?;
+        axis.draw(canvas, (TOP, bottom), |v| format!("{} ms", tick(v)))?;
         let mut y = TOP;
         for (workload, rows) in &self.groups {
             canvas.text(workload, (16, y + GROUP / 2), 14, Side::Left, INK)?;
