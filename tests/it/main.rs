@@ -3,6 +3,7 @@
 mod apps;
 mod architecture;
 mod bench;
+mod bench_faults;
 mod container;
 mod hostile;
 mod image;
