@@ -30,7 +30,7 @@ pub fn create(options: &CreateOptions) -> Result<(), RuntimeError> {
 
 /// Common to `create` and `run`: config, state, init. Whatever fails leaves nothing.
 pub(super) fn prepare(options: &CreateOptions, gated: bool) -> Result<(Launched, StateDir), RuntimeError> {
-    let mut trace = Trace::default();
+    let mut trace = Trace::new(options.trace.is_some());
     let bundle = std::fs::canonicalize(&options.bundle).map_err(io("find bundle", &options.bundle))?;
     let config = RuntimeConfig::read(&bundle)?;
     trace.done("parse");

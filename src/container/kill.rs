@@ -55,8 +55,6 @@ pub fn delete(root: &Path, id: &str, force: bool) -> Result<(), RuntimeError> {
     if status != Status::Stopped && !force {
         return Err(RuntimeError::State { id: id.to_owned(), is: status.as_str().into(), wanted: "stopped" });
     }
-    let cgroup = RunCgroup::open_at(&saved.cgroups_path)?;
-    cgroup.kill_all()?;
-    cgroup.remove()?;
+    RunCgroup::open_at(&saved.cgroups_path)?.clear()?;
     dir.remove()
 }

@@ -1,13 +1,17 @@
-//! The parent's side of a start: cgroup, clone, mappings, the word to go, and the child's report.
+//! The parent's side of a start: clone, mappings, what is made beside the init, the word to go, the child's report.
+//!
+//! On v1 the init makes and joins its cgroups and mounts, while the runtime makes the network namespace and writes the
+//! state: the two halves take about as long. Where the init may not (in a user namespace) or need not (v2, where it is
+//! born in its cgroup), the runtime makes the cgroup before the clone.
 
 use super::cgroup::{Hierarchies, Limits, RunCgroup};
 use super::config::{IdMapping, NamespaceKind, RuntimeConfig};
 use super::error::{RuntimeError, io, system};
-use super::init::{Init, Report};
+use super::init::Init;
+use super::place::Place;
 use super::trace::{Span, Trace};
-use super::{cgroup_devices, init, namespaces, seccomp};
+use super::{init, namespaces, network, seccomp, sync};
 use crate::sys::process::{Forked, fork_into};
-use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
@@ -23,7 +27,8 @@ pub struct Launched {
     pub init_spans: Vec<Span>,
 }
 
-/// Starts the init of `config`. With `gate` it waits there. On an error nothing is left.
+/// Starts the init of `config`. With `gate` it waits there. `started` is called with its pid before the workload runs,
+/// to write what has to be on disk then. On an error nothing is left.
 pub fn launch(
     id: &str,
     bundle: &Path,
@@ -34,16 +39,14 @@ pub fn launch(
 ) -> Result<Launched, RuntimeError> {
     let filter = config.linux.seccomp.as_ref().map(seccomp::compile).transpose()?;
     trace.done("seccomp");
-    let cgroup = RunCgroup::create_at(&cgroups_path(config, id), &limits(config))?;
-    let result = in_cgroup(bundle, config, gate, filter, &cgroup, &mut trace, started);
-    match result {
+    let cgroup = RunCgroup::plan(Hierarchies::detect()?, &cgroups_path(config, id))?;
+    match start(bundle, config, gate, filter, &cgroup, &mut trace, started) {
         Ok((pid, init_spans)) => {
             trace.done("wait");
             Ok(Launched { pid, cgroup, spans: trace.into_spans(), init_spans })
         }
         Err(e) => {
-            let _ = cgroup.kill_all();
-            let _ = cgroup.remove();
+            cgroup.discard();
             Err(e)
         }
     }
@@ -51,7 +54,7 @@ pub fn launch(
 
 type Started = (i32, Vec<Span>);
 
-fn in_cgroup(
+fn start(
     bundle: &Path,
     config: &RuntimeConfig,
     gate: Option<OwnedFd>,
@@ -60,67 +63,65 @@ fn in_cgroup(
     trace: &mut Trace,
     started: impl FnOnce(i32) -> Result<(), RuntimeError>,
 ) -> Result<Started, RuntimeError> {
-    cgroup_devices::apply(cgroup, config)?;
+    let place = Place::prepare(cgroup, limits(config), config)?;
+    let born_in = cgroup.open_v2()?;
     trace.done("cgroup");
     let entered = namespaces::open(config)?;
     namespaces::enter_pid(&entered).map_err(system("enter the pid namespace"))?;
-    let kind = SockType::SeqPacket;
-    let (ours, theirs) =
-        socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC).map_err(system("socketpair"))?;
-    let hierarchies = Hierarchies::detect()?;
+    let (ours, theirs) = sync::pair()?;
     let gated = gate.is_some();
-    let plan = Init { config, bundle, entered, filter, hierarchies, sync: theirs, gate, preserve_fds: 0 };
-    let pid = match fork_into(namespaces::clone_flags(config), None).map_err(system("clone3"))? {
-        Forked::Child => {
-            drop(ours);
-            init::run(&plan)
-        }
-        Forked::Parent { pid, .. } => pid,
+    let plan = Init {
+        config,
+        bundle,
+        entered,
+        filter,
+        place,
+        sync: theirs,
+        gate,
+        preserve_fds: 0,
+        trace: trace.again(),
     };
+    let flags = namespaces::clone_flags(config);
+    let (pid, pidfd) =
+        match fork_into(flags, born_in.as_ref().map(AsRawFd::as_raw_fd)).map_err(system("clone3"))? {
+            Forked::Child => {
+                drop(ours);
+                init::run(plan)
+            }
+            Forked::Parent { pid, pidfd } => (pid, pidfd),
+        };
     drop(plan);
     trace.done("clone");
+    let result = beside(pid, config, &ours, trace, started).and_then(|()| sync::heard(&ours, gated));
+    if result.is_err() {
+        end(pid, &pidfd);
+    }
+    Ok((pid, result?))
+}
+
+/// What the runtime does while the init mounts.
+fn beside(
+    pid: i32,
+    config: &RuntimeConfig,
+    init: &OwnedFd,
+    trace: &mut Trace,
+    started: impl FnOnce(i32) -> Result<(), RuntimeError>,
+) -> Result<(), RuntimeError> {
     if config.namespace(NamespaceKind::User).is_some() {
         map_ids(pid, config)?;
-        go(&ours)?;
+        sync::go(init, None)?;
     }
-    cgroup.enter(pid)?;
-    trace.done("enter_cgroup");
-    // What has to be on disk before the workload runs (state, pid file) is written while the child mounts.
+    let network = network::is_made_beside(config).then(network::make).transpose()?;
+    trace.done("network");
     started(pid)?;
-    go(&ours)?;
-    let spans = heard(&ours, gated)?;
-    Ok((pid, spans))
+    trace.done("state");
+    sync::go(init, network.as_ref())
 }
 
-fn go(to: &OwnedFd) -> Result<(), RuntimeError> {
-    // A child that has failed already has closed its end; its report says why, so this is no error.
-    match send(to.as_raw_fd(), b"g", MsgFlags::MSG_NOSIGNAL) {
-        Ok(_) | Err(nix::Error::EPIPE | nix::Error::ECONNRESET) => Ok(()),
-        Err(e) => Err(system("tell the init to go")(e)),
-    }
-}
-
-/// Reads until the exec closes the child's end, or (behind a gate) until it says that it is ready.
-fn heard(from: &OwnedFd, gated: bool) -> Result<Vec<Span>, RuntimeError> {
-    let mut spans = None;
-    let mut packet = vec![0u8; 1 << 16];
-    loop {
-        let n = match recv(from.as_raw_fd(), &mut packet, MsgFlags::empty()) {
-            Ok(n) => n,
-            Err(nix::Error::EINTR) => continue,
-            Err(nix::Error::ECONNRESET) => 0,
-            Err(e) => return Err(system("hear the init")(e)),
-        };
-        if n == 0 {
-            return spans.ok_or_else(|| RuntimeError::Init("ended before it could say why".into()));
-        }
-        match serde_json::from_slice(&packet[..n]) {
-            Ok(Report::Ready(s)) if gated => return Ok(s),
-            Ok(Report::Ready(s)) => spans = Some(s),
-            Ok(Report::Failed(why)) => return Err(RuntimeError::Init(why)),
-            Err(e) => return Err(RuntimeError::Init(format!("unreadable report: {e}"))),
-        }
-    }
+/// After an error: the init does not outlive it.
+fn end(pid: i32, pidfd: &OwnedFd) {
+    let _ = rustix::process::pidfd_send_signal(pidfd, rustix::process::Signal::KILL);
+    while let Ok(None) = crate::sys::process::wait_for(pid) {}
 }
 
 fn map_ids(pid: i32, config: &RuntimeConfig) -> Result<(), RuntimeError> {

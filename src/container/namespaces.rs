@@ -20,10 +20,12 @@ fn flag(kind: NamespaceKind) -> CloneFlags {
 }
 
 /// Namespaces that clone3 makes: all new ones but cgroup (made once the child is in its cgroup, which becomes its
-/// root) and time (which only unshare takes).
+/// root), time (which only unshare takes), and the network where the runtime makes it.
 pub fn clone_flags(config: &RuntimeConfig) -> u64 {
+    let beside = super::network::is_made_beside(config);
     let made = config.linux.namespaces.iter().filter(|n| n.path.is_none());
     let made = made.filter(|n| !matches!(n.kind, NamespaceKind::Cgroup | NamespaceKind::Time));
+    let made = made.filter(|n| !(beside && n.kind == NamespaceKind::Network));
     made.fold(0, |bits, n| bits | flag(n.kind).bits() as u32 as u64)
 }
 

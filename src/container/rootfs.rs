@@ -29,6 +29,12 @@ impl Step {
         Self(format!("{what} {object}: {source}"))
     }
 
+    /// `what`, as an error of ours with its causes tells it.
+    pub fn told(what: &str, error: &dyn std::error::Error) -> Self {
+        let causes = std::iter::successors(Some(error), |e| e.source());
+        Self(causes.fold(what.to_owned(), |text, cause| format!("{text}: {cause}")))
+    }
+
     /// For the report to the parent.
     pub fn text(&self) -> &str {
         &self.0

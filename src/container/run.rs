@@ -37,8 +37,7 @@ pub fn run(options: &CreateOptions, detach: bool, keep: bool) -> Result<i32, Run
     };
     if !keep {
         // With a pid namespace the kernel has killed what the init left; without one, this does.
-        launched.cgroup.kill_all()?;
-        launched.cgroup.remove()?;
+        launched.cgroup.clear()?;
         dir.remove()?;
     }
     Ok(code)
