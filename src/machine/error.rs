@@ -47,6 +47,32 @@ pub enum MachineError {
         /// Folder of the cache.
         looked: PathBuf,
     },
+    /// There is no kernel of our own yet.
+    #[error("there is no kernel of our own below {looked}: build one with `taremark kernel build`")]
+    NoOwnKernel {
+        /// Folder of the cache.
+        looked: PathBuf,
+    },
+    /// A name that is not in the cache.
+    #[error("there is no kernel {name:?} in the cache: {known} are")]
+    UnknownKernel {
+        /// As asked for.
+        name: String,
+        /// Those that are there.
+        known: String,
+    },
+    /// The kernel's configuration tool did not take what was wanted.
+    #[error("the kernel's configuration came out other than wanted: {lost}")]
+    Config {
+        /// Options, with what they are and what they should be.
+        lost: String,
+    },
+    /// The same source, configuration and compiler gave other bytes.
+    #[error("kernel {name} was built again and came out different")]
+    NotRepeatable {
+        /// Its name in the cache.
+        name: String,
+    },
     /// A file that should be a kernel.
     #[error("{path} is not a kernel that can be booted: {why}")]
     BadKernel {
