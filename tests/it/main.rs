@@ -9,5 +9,6 @@ mod image;
 mod layers;
 mod load;
 mod machine;
+mod registry;
 mod runs;
 mod support;
