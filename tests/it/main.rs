@@ -10,5 +10,6 @@ mod image;
 mod layers;
 mod load;
 mod machine;
+mod registry;
 mod runs;
 mod support;
