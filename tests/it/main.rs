@@ -10,6 +10,7 @@ mod image;
 mod layers;
 mod load;
 mod machine;
+mod readme;
 mod registry;
 mod runs;
 mod support;
