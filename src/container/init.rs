@@ -13,6 +13,7 @@ use super::terminal::Terminal;
 use super::trace::Trace;
 use super::{cgroup_mount, cover, devices, hooks, idmap, network};
 use crate::sys::process;
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -45,6 +46,8 @@ pub struct Init<'a> {
     pub keyring: bool,
     /// For the state that hooks get.
     pub saved: &'a Saved,
+    /// Whether the gate is behind it.
+    pub started: Cell<bool>,
     /// Its time line.
     pub trace: Trace,
 }
@@ -54,8 +57,8 @@ pub fn run(mut init: Init) -> ! {
     let trace = std::mem::replace(&mut init.trace, Trace::new(false)).again();
     let Err(step) = steps(&init, trace);
     tell(&init.sync, &Report::Failed(step.text().to_owned()));
-    if init.gate.is_some() {
-        // Behind the gate nobody listens any more; before it, whoever calls gets to see it twice at worst.
+    if init.started.get() {
+        // Nobody listens any more once `start` has been called.
         let _ = rustix::io::write(rustix::stdio::stderr(), format!("tarec: {}\n", step.text()).as_bytes());
     }
     process::exit_now(1)
@@ -76,7 +79,7 @@ fn steps(init: &Init, mut trace: Trace) -> Result<Infallible, Step> {
     if user_namespace {
         process::set_ids(0, 0, &[]).map_err(|(call, e)| Step::new(call, "0 in the user namespace", e))?;
     }
-    let pid = own_pid();
+    let pid = if config.hooks.is_some() { own_pid() } else { 0 };
     namespaces::unshare_late(config)?;
     identity(config)?;
     trace.done("namespaces");
@@ -226,5 +229,7 @@ fn tell_ready(init: &Init, trace: Trace) -> Result<(), Step> {
     let Some(gate) = &init.gate else { return Ok(()) };
     let mut fds = [nix::poll::PollFd::new(std::os::fd::AsFd::as_fd(gate), nix::poll::PollFlags::POLLIN)];
     let waited = nix::poll::poll(&mut fds, nix::poll::PollTimeout::NONE);
-    waited.map(|_| ()).map_err(|e| Step::new("wait for", "start", e.into()))
+    waited.map_err(|e| Step::new("wait for", "start", e.into()))?;
+    init.started.set(true);
+    Ok(())
 }

@@ -15,6 +15,7 @@ use super::state::Saved;
 use super::trace::{Span, Trace};
 use super::{hooks, id_map, idmap, init, namespaces, network, seccomp, sync};
 use crate::sys::process::{Forked, fork_into};
+use std::cell::Cell;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
@@ -102,6 +103,7 @@ fn start(
         no_pivot: options.no_pivot,
         keyring: !options.no_new_keyring,
         saved,
+        started: Cell::new(false),
         trace: trace.again(),
     };
     let flags = namespaces::clone_flags(config);
