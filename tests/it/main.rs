@@ -3,11 +3,13 @@
 mod apps;
 mod architecture;
 mod bench;
+mod bench_faults;
 mod container;
 mod hostile;
 mod image;
 mod layers;
 mod load;
 mod machine;
+mod registry;
 mod runs;
 mod support;
