@@ -5,13 +5,17 @@
 //! born in its cgroup), the runtime makes the cgroup before the clone.
 
 use super::cgroup::{Hierarchies, Limits, RunCgroup};
-use super::config::{IdMapping, NamespaceKind, RuntimeConfig};
-use super::error::{RuntimeError, io, system};
+use super::config::{NamespaceKind, Resources, RuntimeConfig};
+use super::create::CreateOptions;
+use super::error::{RuntimeError, system};
 use super::init::Init;
+use super::listen::Preserved;
 use super::place::Place;
+use super::state::Saved;
 use super::trace::{Span, Trace};
-use super::{init, namespaces, network, seccomp, sync};
+use super::{hooks, id_map, idmap, init, namespaces, network, seccomp, sync};
 use crate::sys::process::{Forked, fork_into};
+use std::cell::Cell;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
@@ -27,20 +31,36 @@ pub struct Launched {
     pub init_spans: Vec<Span>,
 }
 
-/// Starts the init of `config`. With `gate` it waits there. `started` is called with its pid before the workload runs,
-/// to write what has to be on disk then. On an error nothing is left.
+/// What is to be started.
+pub struct Wish<'a> {
+    /// Of the verb.
+    pub options: &'a CreateOptions,
+    /// Absolute.
+    pub bundle: &'a Path,
+    /// What it says.
+    pub config: &'a RuntimeConfig,
+    /// With it the init waits for `start`.
+    pub gate: Option<OwnedFd>,
+    /// Where the master of the terminal goes.
+    pub console: Option<&'a OwnedFd>,
+    /// Descriptors that are handed through.
+    pub preserved: &'a Preserved,
+    /// For the state that hooks get; its pid is not known yet.
+    pub saved: &'a Saved,
+}
+
+/// Starts the init. `started` is called with its pid before the workload runs, to write what has to be on disk then.
+/// On an error nothing is left.
 pub fn launch(
-    id: &str,
-    bundle: &Path,
-    config: &RuntimeConfig,
-    gate: Option<OwnedFd>,
+    wish: Wish,
     mut trace: Trace,
     started: impl FnOnce(i32) -> Result<(), RuntimeError>,
 ) -> Result<Launched, RuntimeError> {
+    let config = wish.config;
     let filter = config.linux.seccomp.as_ref().map(seccomp::compile).transpose()?;
     trace.done("seccomp");
-    let cgroup = RunCgroup::plan(Hierarchies::detect()?, &cgroups_path(config, id))?;
-    match start(bundle, config, gate, filter, &cgroup, &mut trace, started) {
+    let cgroup = RunCgroup::plan(Hierarchies::detect()?, &cgroups_path(config, &wish.options.id))?;
+    match start(wish, filter, &cgroup, &mut trace, started) {
         Ok((pid, init_spans)) => {
             trace.done("wait");
             Ok(Launched { pid, cgroup, spans: trace.into_spans(), init_spans })
@@ -55,15 +75,14 @@ pub fn launch(
 type Started = (i32, Vec<Span>);
 
 fn start(
-    bundle: &Path,
-    config: &RuntimeConfig,
-    gate: Option<OwnedFd>,
+    wish: Wish,
     filter: Option<seccomp::Filter>,
     cgroup: &RunCgroup,
     trace: &mut Trace,
     started: impl FnOnce(i32) -> Result<(), RuntimeError>,
 ) -> Result<Started, RuntimeError> {
-    let place = Place::prepare(cgroup, limits(config), config)?;
+    let Wish { options, bundle, config, gate, console, preserved, saved } = wish;
+    let place = Place::prepare(cgroup, limits_of(&config.linux.resources), config)?;
     let born_in = cgroup.open_v2()?;
     trace.done("cgroup");
     let entered = namespaces::open(config)?;
@@ -78,7 +97,13 @@ fn start(
         place,
         sync: theirs,
         gate,
-        preserve_fds: 0,
+        console,
+        preserved,
+        idmapped: idmap::prepare(config, bundle)?,
+        no_pivot: options.no_pivot,
+        keyring: !options.no_new_keyring,
+        saved,
+        started: Cell::new(false),
         trace: trace.again(),
     };
     let flags = namespaces::clone_flags(config);
@@ -92,7 +117,8 @@ fn start(
         };
     drop(plan);
     trace.done("clone");
-    let result = beside(pid, config, &ours, trace, started).and_then(|()| sync::heard(&ours, gated));
+    let result = beside(pid, config, &ours, trace, started)
+        .and_then(|()| sync::heard(&ours, gated, || hooks_of_runtime(config, &saved.state("creating", pid))));
     if result.is_err() {
         end(pid, &pidfd);
     }
@@ -108,7 +134,7 @@ fn beside(
     started: impl FnOnce(i32) -> Result<(), RuntimeError>,
 ) -> Result<(), RuntimeError> {
     if config.namespace(NamespaceKind::User).is_some() {
-        map_ids(pid, config)?;
+        id_map::write(pid, &config.linux.uid_mappings, &config.linux.gid_mappings)?;
         sync::go(init, None)?;
     }
     let network = network::is_made_beside(config).then(network::make).transpose()?;
@@ -124,15 +150,12 @@ fn end(pid: i32, pidfd: &OwnedFd) {
     while let Ok(None) = crate::sys::process::wait_for(pid) {}
 }
 
-fn map_ids(pid: i32, config: &RuntimeConfig) -> Result<(), RuntimeError> {
-    let text = |maps: &[IdMapping]| -> String {
-        maps.iter().map(|m| format!("{} {} {}\n", m.container_id, m.host_id, m.size)).collect()
-    };
-    for (name, maps) in [("gid_map", &config.linux.gid_mappings), ("uid_map", &config.linux.uid_mappings)] {
-        let path = std::path::PathBuf::from(format!("/proc/{pid}/{name}"));
-        std::fs::write(&path, text(maps)).map_err(io("write", &path))?;
-    }
-    Ok(())
+/// `prestart` and `createRuntime`: in the runtime's namespaces, once the container's are there and all is mounted.
+fn hooks_of_runtime(config: &RuntimeConfig, state: &serde_json::Value) -> Result<(), RuntimeError> {
+    let Some(all) = &config.hooks else { return Ok(()) };
+    let state = state.to_string().into_bytes();
+    hooks::run("prestart", &all.prestart, &state)?;
+    Ok(hooks::run("createRuntime", &all.create_runtime, &state)?)
 }
 
 /// `linux.cgroupsPath`, or `/<id>`.
@@ -141,8 +164,8 @@ pub fn cgroups_path(config: &RuntimeConfig, id: &str) -> String {
     if path.is_empty() { format!("/{id}") } else { path.to_owned() }
 }
 
-fn limits(config: &RuntimeConfig) -> Limits {
-    let r = &config.linux.resources;
+/// For the cgroup.
+pub fn limits_of(r: &Resources) -> Limits {
     let positive = |n: i64| u64::try_from(n).ok().filter(|n| *n > 0);
     let cpu = r.cpu.as_ref();
     let quota = cpu.and_then(|c| c.quota).and_then(positive);

@@ -16,6 +16,8 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 /// What the init tells, once.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Report {
+    /// All is mounted; hooks are due, and the word to go is waited for.
+    Mounted,
     /// All is done but the exec; the time line so far.
     Ready(Vec<Span>),
     /// A step failed.
@@ -67,8 +69,13 @@ pub fn wait(from: &OwnedFd) -> Result<Option<OwnedFd>, Step> {
     }))
 }
 
-/// In the runtime: reads until the exec closes the init's end, or (behind a gate) until it says that it is ready.
-pub fn heard(from: &OwnedFd, gated: bool) -> Result<Vec<Span>, RuntimeError> {
+/// In the runtime: reads until the exec closes the init's end, or (behind a gate) until it says that it is ready. When
+/// it has mounted all and waits for hooks, these are run by `mounted`.
+pub fn heard(
+    from: &OwnedFd,
+    gated: bool,
+    mut mounted: impl FnMut() -> Result<(), RuntimeError>,
+) -> Result<Vec<Span>, RuntimeError> {
     let mut spans = None;
     let mut packet = [0u8; 16 << 10];
     loop {
@@ -82,6 +89,10 @@ pub fn heard(from: &OwnedFd, gated: bool) -> Result<Vec<Span>, RuntimeError> {
             return spans.ok_or_else(|| RuntimeError::Init("ended before it could say why".into()));
         }
         match serde_json::from_slice(&packet[..n]) {
+            Ok(Report::Mounted) => {
+                mounted()?;
+                go(from, None)?;
+            }
             Ok(Report::Ready(s)) if gated => return Ok(s),
             Ok(Report::Ready(s)) => spans = Some(s),
             Ok(Report::Failed(why)) => return Err(RuntimeError::Init(why)),

@@ -92,6 +92,11 @@ impl RunCgroup {
         limits.apply(self)
     }
 
+    /// Sets `limits`; what they do not name stays as it is.
+    pub fn limit(&self, limits: &Limits) -> Result<(), CgroupError> {
+        limits.apply(self)
+    }
+
     /// The hierarchies that it is in.
     pub fn hierarchies(&self) -> &Hierarchies {
         &self.hierarchies
