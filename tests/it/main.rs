@@ -10,6 +10,7 @@ mod image;
 mod layers;
 mod load;
 mod machine;
+mod page;
 mod readme;
 mod registry;
 mod runs;
