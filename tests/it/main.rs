@@ -18,6 +18,7 @@ mod oci_input;
 mod oci_linux;
 mod oci_runtime;
 mod oci_verbs;
+mod readme;
 mod registry;
 mod runs;
 mod support;
