@@ -7,7 +7,7 @@ use super::error::{RuntimeError, io, system};
 use super::exec_child::{self, Joining};
 use super::state::{Saved, StateDir, Status, start_time};
 use super::{exec_process, listen, namespaces, relay, seccomp, sync};
-use crate::sys::process::{Forked, fork_into, wait_for};
+use crate::sys::process::{Forked, catch_signals, fork_into, forward_to, wait_for};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
 
@@ -52,6 +52,9 @@ pub fn exec(options: &ExecOptions) -> Result<i32, RuntimeError> {
     let config = dir.config()?;
     let process = exec_process::process(options.process.as_deref(), &options.changes, &config)?;
     let console = console::open(process.terminal, options.console_socket.as_deref(), !options.detach)?;
+    if !options.detach {
+        catch_signals(&super::run::FORWARDED);
+    }
     let pid = start(options, &saved, &config, &process, console.as_ref())?;
     if let Some(path) = &options.pid_file {
         std::fs::write(path, pid.to_string()).map_err(io("write", path))?;
@@ -59,7 +62,7 @@ pub fn exec(options: &ExecOptions) -> Result<i32, RuntimeError> {
     if options.detach {
         return Ok(0);
     }
-    crate::sys::process::forward_signals(pid, &super::run::FORWARDED);
+    forward_to(pid);
     if let Some(ours) = console.and_then(|c| c.ours) {
         relay::copy(relay::receive(&ours)?, pid)?;
     }

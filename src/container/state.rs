@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 pub const DEFAULT_ROOT: &str = "/run/tarec";
 /// Name of the FIFO.
 pub const GATE: &str = "exec.fifo";
+/// Name of the file with what went wrong after `start`, where that waits for the workload.
+pub const LATE: &str = "start.error";
 
 /// The file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +39,9 @@ pub struct Saved {
     /// User id of who did.
     #[serde(default)]
     pub owner: u32,
+    /// Whether `start` has to wait for the workload, because of hooks.
+    #[serde(default)]
+    pub hooks_at_start: bool,
     /// Hooks that are yet to come: `poststart`, `poststop`.
     #[serde(default, skip_serializing_if = "Hooks::is_empty")]
     pub hooks: Hooks,

@@ -81,8 +81,8 @@ pub fn heard(
     loop {
         let n = match recv(from.as_raw_fd(), &mut packet, MsgFlags::empty()) {
             Ok(n) => n,
-            Err(nix::Error::EINTR) => continue,
-            Err(nix::Error::ECONNRESET) => 0,
+            // ECONNRESET: it ended with a word of ours unread; what it has said before is still to come.
+            Err(nix::Error::EINTR | nix::Error::ECONNRESET) => continue,
             Err(e) => return Err(system("hear the init")(e)),
         };
         if n == 0 {

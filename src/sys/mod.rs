@@ -6,6 +6,7 @@ pub mod clock;
 mod clone3;
 pub mod mount_attr;
 pub mod netlink;
+pub mod nsfs;
 pub mod port;
 pub mod process;
 pub mod sched;
