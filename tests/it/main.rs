@@ -11,4 +11,6 @@ mod load;
 mod machine;
 mod registry;
 mod runs;
+mod share;
+mod store;
 mod support;
