@@ -4,11 +4,13 @@ use super::error::{ImageError, io};
 use super::flatten::attributes;
 use super::handle::Image;
 use super::store::Store;
+use super::tree::split;
 use super::view::{Seen, walk};
-use rustix::fs::{FileType, Mode, OFlags, major, minor, openat, readlinkat};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat, major, minor, openat, readlinkat};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use tar::{EntryType, Header};
 
@@ -16,13 +18,40 @@ use tar::{EntryType, Header};
 /// are not yet.
 pub fn export(store: &Store, image: &Image, to: impl Write) -> Result<(), ImageError> {
     let layers = image.lower_dirs(store)?;
-    let mut packer = Packer { tar: tar::Builder::new(to), links: HashMap::new() };
+    let mut all: Vec<(Vec<u8>, usize, Stat)> = Vec::new();
     walk(&layers, &mut |seen| {
-        let shown = layers[seen.layer].join(String::from_utf8_lossy(seen.path).as_ref());
-        packer.one(seen).map_err(io("pack", &shown))
+        all.push((seen.path.to_vec(), seen.layer, seen.stat));
+        Ok(())
     })?;
+    // Each folder right before what is in it: readers set a folder's time when they leave it.
+    all.sort_by(|(a, ..), (b, ..)| a.split(|b| *b == b'/').cmp(b.split(|b| *b == b'/')));
+    let mut packer = Packer { tar: tar::Builder::new(to), links: HashMap::new() };
+    let mut last: Option<(usize, Vec<u8>, OwnedFd)> = None;
+    for (path, layer, stat) in all {
+        let shown = layers[layer].join(String::from_utf8_lossy(&path).as_ref());
+        let failed = |e: std::io::Error| io("pack", &shown)(e);
+        let (dir, name) = split(&path);
+        let kept = last.take().filter(|(l, d, _)| *l == layer && d.as_slice() == dir);
+        let (_, _, at) = match kept {
+            Some(kept) => last.insert(kept),
+            None => last.insert((layer, dir.to_vec(), folder(&layers[layer], dir).map_err(failed)?)),
+        };
+        let name: &[u8] = if path.is_empty() { b"." } else { name };
+        packer.one(&Seen { path: &path, at, name, stat, layer }).map_err(failed)?;
+    }
     let ended = packer.tar.into_inner().and_then(|mut to| to.flush());
     ended.map_err(io("write", Path::new("the archive")))
+}
+
+/// A folder of a layer, whatever was put into it meanwhile.
+fn folder(layer: &Path, dir: &[u8]) -> std::io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::open(layer, flags, Mode::empty())?;
+    if dir.is_empty() {
+        return Ok(root);
+    }
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    Ok(rustix::fs::openat2(&root, dir, flags, Mode::empty(), resolve)?)
 }
 
 struct Packer<W: Write> {

@@ -49,6 +49,11 @@ pub fn unpacked(
     Ok(layers.iter().map(|(_, diff_id)| store.layer_path(diff_id)).collect())
 }
 
+/// Deflate makes no more than 1032 bytes of one (zlib, "Maximum expansion factor"); zstd could, and no honest layer does.
+const MOST_RATIO: u64 = 1032;
+/// However small the blob is: a layer of zeros may be this large.
+const ALWAYS: u64 = 1 << 30;
+
 /// In its workspace.
 const NAME: &str = "layer";
 
@@ -92,8 +97,9 @@ pub(super) fn unpack_blob(
 ) -> Result<(), ImageError> {
     let what = format!("layer {blob}");
     let file = opened(store, blob)?;
-    let ((), found) =
-        ahead::decoded(file, limits.bytes, |plain| unpack(plain, &what, new, limits).map(drop))?;
+    let packed = file.metadata().map_err(io("look at", &store.blob_path(blob)))?.len();
+    let limit = limits.bytes.min(packed.saturating_mul(MOST_RATIO).saturating_add(ALWAYS));
+    let ((), found) = ahead::decoded(file, limit, |plain| unpack(plain, &what, new, limits).map(drop))?;
     if found == *diff_id {
         Ok(())
     } else {

@@ -4,8 +4,10 @@
 
 pub mod clock;
 mod clone3;
+pub mod mount_attr;
 pub mod netlink;
 pub mod port;
 pub mod process;
+pub mod sched;
 pub mod spawn;
 mod tap;

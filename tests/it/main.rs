@@ -3,12 +3,15 @@
 mod apps;
 mod architecture;
 mod bench;
+mod bench_faults;
 mod container;
 mod hostile;
 mod image;
 mod layers;
+mod liars;
 mod load;
 mod machine;
+mod readme;
 mod registry;
 mod runs;
 mod share;

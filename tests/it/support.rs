@@ -1,6 +1,7 @@
 //! A root file system and bundles for tests.
 
 pub mod archives;
+pub mod liar;
 pub mod registries;
 pub mod trees;
 
