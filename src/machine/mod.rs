@@ -6,6 +6,8 @@
 pub mod accelerator;
 mod arm;
 pub mod cache;
+pub mod convert;
+mod cpio;
 pub mod disk;
 mod elf;
 mod error;

@@ -3,6 +3,7 @@
 pub mod archives;
 pub mod engines;
 pub mod oci;
+pub mod liar;
 pub mod registries;
 pub mod trees;
 
