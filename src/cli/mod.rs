@@ -4,6 +4,7 @@
 //! Exit codes: 0 all well, 1 a run failed, 2 usage, 3 the host lacks something.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod adapt;
 mod bench;
 mod bytes;
 mod completions;
@@ -15,6 +16,7 @@ mod man;
 mod profile;
 mod progress;
 mod report;
+mod resume;
 mod targets;
 mod workloads;
 

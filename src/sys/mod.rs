@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+pub mod affinity;
 pub mod clock;
 mod clone3;
 pub mod mount_attr;

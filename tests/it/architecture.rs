@@ -15,7 +15,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("machine", &["machine", "guest", "sys"]),
     ("target", &["target", "container", "machine", "guest", "sys", "record"]),
     ("measure", &["measure", "target", "workload", "record", "image", "sys", "container"]),
-    ("cli", &["cli", "measure", "target", "workload", "record", "report", "image", "machine", "sys"]),
+    (
+        "cli",
+        &["cli", "measure", "target", "workload", "record", "report", "image", "machine", "sys", "stats"],
+    ),
 ];
 
 fn sources(dir: &Path) -> Vec<PathBuf> {

@@ -5,6 +5,7 @@ mod architecture;
 mod bench;
 mod bench_faults;
 mod container;
+mod figures;
 mod hostile;
 mod image;
 mod layers;
