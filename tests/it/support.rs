@@ -2,8 +2,8 @@
 
 pub mod archives;
 pub mod engines;
-pub mod oci;
 pub mod liar;
+pub mod oci;
 pub mod registries;
 pub mod trees;
 
