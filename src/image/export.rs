@@ -192,7 +192,7 @@ mod tests {
         let mut records = Records::default();
         records.add(b"path", b"x");
         records.add(b"k", &[b'v'; 94]);
-        assert!(records.0.starts_with(b"10 path=x\n100 k=v"), "{:?}", String::from_utf8_lossy(&records.0));
+        assert!(records.0.starts_with(b"9 path=x\n101 k=v"), "{:?}", String::from_utf8_lossy(&records.0));
         assert_eq!((seconds(-2, 250_000_000), seconds(7, 5)), ("-1.750000000".into(), "7.000000005".into()));
     }
 }

@@ -85,8 +85,14 @@ fn told(kept: &Arc<Kept>, lie: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 
     format!("{:#}", anyhow::Error::from(error))
 }
 
+type Lie = Box<dyn Fn() -> Reply + Send + Sync>;
+
+fn say(bytes: Vec<u8>) -> Lie {
+    Box::new(move || Reply::Say(200, vec![], bytes.clone()))
+}
+
 #[test]
-fn what_a_registry_says_is_checked() {
+fn what_a_registry_gives_for_a_blob_is_checked() {
     let kept = Kept::new();
     let (_dir, store) = store();
     let honest = kept.clone();
@@ -94,11 +100,8 @@ fn what_a_registry_says_is_checked() {
     attempt(&store, &liar.host).expect("an honest one");
     let layer = kept.layer.clone();
     let blob = move |asked: &Asked| asked.path.ends_with(&layer);
-    let manifest = |asked: &Asked| asked.path.contains("/manifests/");
     let whole = kept.blobs[&kept.layer].clone();
     let length = whole.len() as u64;
-    type Lie = Box<dyn Fn() -> Reply + Send + Sync>;
-    let say = |bytes: Vec<u8>| -> Lie { Box::new(move || Reply::Say(200, vec![], bytes.clone())) };
     let mut flipped = whole.clone();
     flipped[1000] ^= 1;
     let half = whole[..whole.len() / 2].to_vec();
@@ -124,6 +127,13 @@ fn what_a_registry_says_is_checked() {
         let error = told(&kept, move |asked| blob(asked).then(&lie));
         assert!(error.contains(expected), "{name}: {error}");
     }
+}
+
+#[test]
+fn what_a_registry_gives_for_a_manifest_is_checked() {
+    let kept = Kept::new();
+    let manifest = |asked: &Asked| asked.path.contains("/manifests/");
+    let length = kept.blobs[&kept.layer].len();
     let text = String::from_utf8(kept.manifest.clone()).expect("text");
     let changed = |from: &str, to: &str| -> Lie {
         assert!(text.contains(from), "{from} is not in {text}");
@@ -131,6 +141,8 @@ fn what_a_registry_says_is_checked() {
         Box::new(move || Reply::Say(200, vec![], bytes.clone()))
     };
     let size = format!("\"size\":{length}");
+    let layer = &kept.layer;
+    let twice = format!(r#""layers":[{{"mediaType":"x","digest":"{layer}","size":{length}}},"#);
     let promised = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
     let same = kept.manifest.clone();
     let manifests: Vec<(&str, Lie, &str)> = vec![
@@ -140,31 +152,15 @@ fn what_a_registry_says_is_checked() {
         ("hangs", Box::new(|| Reply::Silence), "timeout"),
         ("another size", changed(&size, "\"size\":5"), "5 were promised"),
         ("a petabyte", changed(&size, "\"size\":1125899906842624"), "no more than"),
-        ("a path for a digest", changed(&kept.layer, "sha256:../../../../etc/passwd"), "digest"),
+        ("a path for a digest", changed(&kept.layer, "sha256:../../../../etc/passwd"), "value ../../"),
         (
             "another digest in its header",
             Box::new(move || Reply::Say(200, vec![("Docker-Content-Digest", promised.into())], same.clone())),
             "it says that the manifest is",
         ),
-        (
-            "two layers, one diff id",
-            changed("\"layers\":[", "\"layers\":[{\"mediaType\":\"x\",\"digest\":\"DIGEST\",\"size\":SIZE},"),
-            "diff ids",
-        ),
+        ("two layers, one diff id", changed("\"layers\":[", &twice), "diff ids"),
     ];
     for (name, lie, expected) in manifests {
-        let (layer, size) = (kept.layer.clone(), length.to_string());
-        let lie: Lie = match name {
-            "two layers, one diff id" => Box::new(move || match lie() {
-                Reply::Say(status, headers, body) => {
-                    let text =
-                        String::from_utf8_lossy(&body).replace("DIGEST", &layer).replace("SIZE", &size);
-                    Reply::Say(status, headers, text.into_bytes())
-                }
-                other => other,
-            }),
-            _ => lie,
-        };
         let error = told(&kept, move |asked| manifest(asked).then(&lie));
         assert!(error.contains(expected), "{name}: {error}");
     }
