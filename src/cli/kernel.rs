@@ -103,7 +103,11 @@ fn build(arguments: &BuildArguments, cache_dir: &Path) -> anyhow::Result<()> {
     };
     let built = kernel::build(cache_dir, &build).context("build a kernel for machines")?;
     let seconds = from.elapsed().as_secs();
-    println!("{} {}", built.name, if built.made { format!("built in {seconds} s") } else { "is in the cache".into() });
+    println!(
+        "{} {}",
+        built.name,
+        if built.made { format!("built in {seconds} s") } else { "is in the cache".into() }
+    );
     println!("sha256:{}", built.digest);
     show(&built.kernel)
 }

@@ -7,5 +7,6 @@ mod clone3;
 pub mod netlink;
 pub mod port;
 pub mod process;
+pub mod random;
 pub mod spawn;
 mod tap;

@@ -60,7 +60,7 @@ impl Running {
                     Some(Event { at_ns: monotonic_ns(), kind: EventKind::Closed { error: String::new() } })
                 }
             },
-            Body::Machine { machine, .. } => super::microvm::next_event(machine, timeout),
+            Body::Machine { machine, .. } => super::in_guest::next_event(machine, timeout),
         }
     }
 
@@ -68,7 +68,7 @@ impl Running {
     pub fn machine_figures(&mut self) -> Result<Vec<(&'static str, f64)>, TargetError> {
         match &mut self.body {
             Body::Program { .. } => Ok(Vec::new()),
-            Body::Machine { machine, memory_bytes } => super::microvm::figures(machine, *memory_bytes),
+            Body::Machine { machine, memory_bytes } => super::in_guest::figures(machine, *memory_bytes),
         }
     }
 

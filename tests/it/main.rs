@@ -9,5 +9,6 @@ mod image;
 mod layers;
 mod load;
 mod machine;
+mod machine_restored;
 mod runs;
 mod support;

@@ -99,12 +99,7 @@ fn compiler() -> Result<String, MachineError> {
 }
 
 /// Unpacks, configures and compiles below `dir`. The folder of what was made.
-fn make(
-    source: &Source,
-    wanted: &config::Options,
-    jobs: usize,
-    dir: &Path,
-) -> Result<PathBuf, MachineError> {
+fn make(source: &Source, wanted: &config::Options, jobs: usize, dir: &Path) -> Result<PathBuf, MachineError> {
     let tree = source.unpack(dir)?;
     let out = dir.join("out");
     std::fs::create_dir(&out).map_err(io("create", &out))?;

@@ -72,7 +72,9 @@ mod tests {
         let wanted = parse("CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C=64\n# CONFIG_D is not set\n");
         check(&wanted, "CONFIG_A=y\nCONFIG_C=64\n# CONFIG_D is not set\n").expect("as wanted");
         let e = check(&wanted, "CONFIG_B=m\nCONFIG_C=8\n").expect_err("lost").to_string();
-        for lost in ["CONFIG_A is n instead of y", "CONFIG_B is m instead of n", "CONFIG_C is 8 instead of 64"] {
+        for lost in
+            ["CONFIG_A is n instead of y", "CONFIG_B is m instead of n", "CONFIG_C is 8 instead of 64"]
+        {
             assert!(e.contains(lost), "{e}");
         }
         assert!(!e.contains("CONFIG_D"), "{e}");
@@ -81,7 +83,9 @@ mod tests {
     #[test]
     fn the_product_keeps_the_protections_of_the_distribution() {
         let ours = merged("");
-        for name in ["CPU_MITIGATIONS", "PAGE_TABLE_ISOLATION", "RANDOMIZE_BASE", "INIT_ON_ALLOC_DEFAULT_ON", "SMP"] {
+        for name in
+            ["CPU_MITIGATIONS", "PAGE_TABLE_ISOLATION", "RANDOMIZE_BASE", "INIT_ON_ALLOC_DEFAULT_ON", "SMP"]
+        {
             assert_eq!(ours[name], "y", "{name}");
         }
     }

@@ -28,7 +28,11 @@ enum From {
 pub(super) fn of(given: Option<&Path>) -> Result<Source, MachineError> {
     if let Some(path) = given {
         let digest = cache::digest(path)?;
-        return Ok(Source { version: path.display().to_string(), digest, from: From::Archive(path.to_owned()) });
+        return Ok(Source {
+            version: path.display().to_string(),
+            digest,
+            from: From::Archive(path.to_owned()),
+        });
     }
     let listed = package::listed(PACKAGE)?;
     let version = format!("{} {}", listed.package, listed.version);

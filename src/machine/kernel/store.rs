@@ -136,10 +136,16 @@ fn read(dir: &Path) -> Option<Kernel> {
     let release = text("release")?;
     let origin = if text("origin")? == Origin::Own.name() { Origin::Own } else { Origin::Distribution };
     let drivers = dir.join("modules");
-    let modules =
-        if drivers.is_dir() { modules::in_order(&release, &drivers).ok()? } else { Vec::new() };
+    let modules = if drivers.is_dir() { modules::in_order(&release, &drivers).ok()? } else { Vec::new() };
     let bzimage = Some(dir.join("bzImage")).filter(|p| p.is_file());
-    Some(Kernel { release, version: text("version")?, origin, vmlinux: dir.join("vmlinux"), bzimage, modules })
+    Some(Kernel {
+        release,
+        version: text("version")?,
+        origin,
+        vmlinux: dir.join("vmlinux"),
+        bzimage,
+        modules,
+    })
 }
 
 #[cfg(test)]
