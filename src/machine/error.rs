@@ -24,7 +24,7 @@ pub enum MachineError {
         source: std::io::Error,
     },
     /// A program of the host.
-    #[error("{program} is not on this host: install {package}")]
+    #[error("{program} is not on this host (Debian's package {package} has it)")]
     Missing {
         /// Its name.
         program: String,
@@ -42,9 +42,7 @@ pub enum MachineError {
         said: String,
     },
     /// There is no guest kernel yet.
-    #[error(
-        "there is no guest kernel below {looked}: fetch one with `taremark kernel fetch`, or name one with --kernel or TAREMARK_KERNEL"
-    )]
+    #[error("there is no guest kernel below {looked}, and none is named by --kernel or TAREMARK_KERNEL")]
     NoKernel {
         /// Folder of the cache.
         looked: PathBuf,

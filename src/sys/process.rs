@@ -71,6 +71,23 @@ pub fn wait_for(pid: i32) -> std::io::Result<Option<i32>> {
     Ok(Some(if libc::WIFSIGNALED(status) { 128 + libc::WTERMSIG(status) } else { libc::WEXITSTATUS(status) }))
 }
 
+/// waitpid for one child, and its peak of resident memory in bytes. That peak begins with what the program that called
+/// exec had, so a large harness has to start what it weighs through a small one (getrusage(2)).
+pub fn wait_with_peak(pid: i32) -> std::io::Result<(i32, u64)> {
+    let mut status = 0;
+    // SAFETY: both are ours; all zero is a valid rusage.
+    let (got, usage) = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        (libc::wait4(pid, &mut status, 0, &mut usage), usage)
+    };
+    if got < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    let code =
+        if libc::WIFSIGNALED(status) { 128 + libc::WTERMSIG(status) } else { libc::WEXITSTATUS(status) };
+    Ok((code, usage.ru_maxrss as u64 * 1024))
+}
+
 /// Marks every descriptor from `from` on as close-on-exec (close_range(2), CLOSE_RANGE_CLOEXEC, Linux 5.11).
 pub fn close_on_exec_from(from: u32) -> std::io::Result<()> {
     // SAFETY: plain call.

@@ -3,6 +3,7 @@
 mod apps;
 mod architecture;
 mod bench;
+mod bench_faults;
 mod container;
 mod hostile;
 mod image;
@@ -10,5 +11,7 @@ mod layers;
 mod load;
 mod machine;
 mod machine_restored;
+mod readme;
+mod registry;
 mod runs;
 mod support;
