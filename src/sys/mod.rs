@@ -10,6 +10,7 @@ pub mod netlink;
 pub mod nsfs;
 pub mod port;
 pub mod process;
+pub mod random;
 pub mod sched;
 pub mod spawn;
 mod tap;

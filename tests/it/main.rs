@@ -21,6 +21,7 @@ mod oci_linux;
 mod oci_runtime;
 mod oci_verbs;
 mod page;
+mod machine_restored;
 mod readme;
 mod registry;
 mod runs;
