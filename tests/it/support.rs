@@ -2,6 +2,7 @@
 
 pub mod archives;
 pub mod engines;
+pub mod liar;
 pub mod oci;
 pub mod registries;
 pub mod trees;
