@@ -110,7 +110,12 @@ pub fn set_ids(uid: u32, gid: u32, groups: &[u32]) -> Result<(), (&'static str, 
     // SAFETY: plain calls; `groups` outlives its call.
     unsafe {
         if libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) < 0 {
-            return Err(("setgroups", std::io::Error::last_os_error()));
+            let e = std::io::Error::last_os_error();
+            // A user namespace of an ordinary user may not drop groups (user_namespaces(7)); it is asked for none.
+            let denied = groups.is_empty() && e.raw_os_error() == Some(libc::EPERM) && in_user_namespace();
+            if !denied {
+                return Err(("setgroups", e));
+            }
         }
         if libc::syscall(libc::SYS_setgid, gid) < 0 {
             return Err(("setgid", std::io::Error::last_os_error()));
@@ -120,6 +125,17 @@ pub fn set_ids(uid: u32, gid: u32, groups: &[u32]) -> Result<(), (&'static str, 
         }
     }
     Ok(())
+}
+
+/// Whether this process is in a user namespace other than the first one: its map is not that of all ids to themselves.
+pub fn in_user_namespace() -> bool {
+    use std::io::Read;
+    let mut map = [0u8; 64];
+    let read = std::fs::File::open("/proc/self/uid_map").and_then(|mut f| f.read(&mut map));
+    let n = read.unwrap_or(0);
+    let words: Vec<&str> =
+        std::str::from_utf8(&map[..n]).unwrap_or_default().split_ascii_whitespace().collect();
+    n > 0 && words != ["0", "0", "4294967295"]
 }
 
 /// prlimit(2): sets a limit of another process. `resource`: RLIMIT_* of sys/resource.h.
