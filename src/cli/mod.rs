@@ -15,12 +15,14 @@ mod failure;
 mod history;
 mod image;
 mod kernel;
+mod learn;
 mod man;
 mod profile;
 mod progress;
 mod report;
 mod resume;
 mod targets;
+mod time;
 mod workloads;
 
 use clap::{Parser, Subcommand};
@@ -58,6 +60,10 @@ enum Verb {
     Image(image::Arguments),
     /// Fetch, build, list and choose kernels for machines
     Kernel(kernel::Arguments),
+    /// Lessons that do the thing on this machine
+    Learn(learn::Arguments),
+    /// Time commands side by side
+    Time(time::Arguments),
     /// Print a shell's completions
     Completions(completions::Arguments),
     /// Print the manual page, or write all of them into a folder
@@ -77,6 +83,8 @@ pub fn main() -> ExitCode {
         Verb::Aa(a) => aa::run(&a),
         Verb::Image(a) => image::run(&a),
         Verb::Kernel(a) => kernel::run(&a),
+        Verb::Learn(a) => learn::run(&a),
+        Verb::Time(a) => time::run(&a),
         Verb::Completions(a) => completions::run(&a),
         Verb::Man(a) => man::run(&a),
     };

@@ -330,6 +330,7 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     ("kernel_bytes", "bytes", "guest kernel file that is booted"),
     ("initramfs_bytes", "bytes", "initramfs that is booted"),
     ("firmware_bytes", "bytes", "firmware that QEMU loads"),
+    ("snapshot_bytes", "bytes", "saved state of a machine: RAM that is not zero, and its devices"),
     (
         "shipped_bytes",
         "bytes",
@@ -338,7 +339,7 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     (
         "prepare_ms",
         "ms",
-        "what a user pays once for each image on this target: unpack, or disk and initramfs",
+        "what a user pays once for each image on this target: unpack, or disk and initramfs; for a restored machine also coming up and being saved",
     ),
     ("rate", "1/s", "the workload's own rate"),
     ("write_rate", "MiB/s", "the disk workload's sequential write rate, fdatasync included"),

@@ -31,6 +31,8 @@ pub struct Job {
     pub memory_bytes: u64,
     /// Whether the workload is reached over the network.
     pub network: bool,
+    /// TCP port on which it is ready when it answers, where it is a server that is known by that.
+    pub port: Option<u16>,
     /// Bytes of a writable volume at `/scratch`, where it needs one.
     pub scratch_bytes: Option<u64>,
 }

@@ -9,6 +9,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("report", &["report", "record", "stats"]),
     ("stats", &["stats"]),
     ("workload", &["workload"]),
+    ("lesson", &["lesson", "stats", "sys"]),
     ("load", &["load", "workload"]),
     ("container", &["container", "sys"]),
     ("guest", &["guest", "sys"]),
@@ -17,7 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("measure", &["measure", "target", "workload", "record", "image", "sys", "container"]),
     (
         "cli",
-        &["cli", "measure", "target", "workload", "record", "report", "image", "machine", "sys", "stats"],
+        &["cli", "lesson", "measure", "target", "workload", "record", "report", "image", "machine", "sys", "stats"],
     ),
 ];
 
