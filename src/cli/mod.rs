@@ -4,12 +4,15 @@
 //! Exit codes: 0 all well, 1 a run failed, 2 usage, 3 the host lacks something.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod aa;
 mod adapt;
 mod bench;
 mod bytes;
+mod compare;
 mod completions;
 mod doctor;
 mod failure;
+mod history;
 mod image;
 mod kernel;
 mod learn;
@@ -47,6 +50,12 @@ enum Verb {
     Doctor(doctor::Arguments),
     /// Write tables, charts and report of a record anew
     Report(report::Arguments),
+    /// Say by how much two records differ and how surely, and whether limits hold
+    Compare(compare::Arguments),
+    /// Show how figures moved over many records, and where their level changed
+    History(history::Arguments),
+    /// Measure the same target twice, over and over: false alarms and the noise floor
+    Aa(aa::Arguments),
     /// Import, load, list, inspect and remove images
     Image(image::Arguments),
     /// Fetch, build, list and choose kernels for machines
@@ -69,6 +78,9 @@ pub fn main() -> ExitCode {
         Verb::Bench(a) => bench::run(&a),
         Verb::Doctor(a) => doctor::run(&a),
         Verb::Report(a) => report::run(&a),
+        Verb::Compare(a) => compare::run(&a),
+        Verb::History(a) => history::run(&a),
+        Verb::Aa(a) => aa::run(&a),
         Verb::Image(a) => image::run(&a),
         Verb::Kernel(a) => kernel::run(&a),
         Verb::Learn(a) => learn::run(&a),

@@ -6,6 +6,7 @@ mod bench;
 mod bench_faults;
 mod container;
 mod figures;
+mod figures_compare;
 mod hostile;
 mod image;
 mod layers;
