@@ -20,6 +20,8 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Build an image from a Containerfile or Dockerfile
+    Build(super::image_build::Arguments),
     /// Make an image of one layer from a root file system's tar
     Import(Import),
     /// Take in an OCI layout or docker-archive, as a tar or a folder
@@ -85,6 +87,7 @@ fn words(text: &str) -> Result<Words, String> {
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let store = Store::open(&Store::default_root()).context("open the image store")?;
     match &arguments.verb {
+        Verb::Build(a) => return super::image_build::run(&store, a),
         Verb::Import(a) => import(&store, a)?,
         Verb::Inspect { reference } => inspect(&store, reference)?,
         Verb::Load { path, name } => {

@@ -10,6 +10,7 @@ mod completions;
 mod doctor;
 mod failure;
 mod image;
+mod image_build;
 mod kernel;
 mod man;
 mod profile;

@@ -4,6 +4,7 @@
 //! [`store::Store::resolve`] gives; its layers are unpacked once, by [`unpack`], into folders that overlayfs takes.
 
 mod archive;
+pub mod build;
 pub mod builtin;
 pub mod compression;
 pub mod digest;

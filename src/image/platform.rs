@@ -16,8 +16,23 @@ pub fn architecture() -> &'static str {
 
 /// The entry for linux on this architecture; one without a platform serves when it is the only one.
 pub(super) fn choose<'a>(entries: &'a [Descriptor], index: &Digest) -> Result<&'a Descriptor, ImageError> {
-    let name = |d: &Descriptor| d.platform().as_ref().map(|p| format!("{}/{}", p.os(), p.architecture()));
-    let wanted = format!("linux/{}", architecture());
+    choose_for(entries, index, &format!("linux/{}", architecture()))
+}
+
+/// The entry for `os/architecture`, with a variant where one is wanted.
+pub(super) fn choose_for<'a>(
+    entries: &'a [Descriptor],
+    index: &Digest,
+    wanted: &str,
+) -> Result<&'a Descriptor, ImageError> {
+    let with_variant = wanted.matches('/').count() > 1;
+    let name = |d: &Descriptor| {
+        d.platform().as_ref().map(|p| {
+            let plain = format!("{}/{}", p.os(), p.architecture());
+            p.variant().iter().filter(|_| with_variant).fold(plain, |all, variant| format!("{all}/{variant}"))
+        })
+    };
+    let wanted = wanted.to_owned();
     if let Some(found) = entries.iter().find(|d| name(d).as_deref() == Some(&wanted)) {
         return Ok(found);
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("sys", &["sys"]),
     ("image", &["image", "sys"]),
+    ("builder", &["builder", "image", "container"]),
     ("record", &["record"]),
     ("report", &["report", "record", "stats"]),
     ("stats", &["stats"]),
@@ -15,7 +16,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("machine", &["machine", "guest", "sys"]),
     ("target", &["target", "container", "machine", "guest", "sys", "record"]),
     ("measure", &["measure", "target", "workload", "record", "image", "sys", "container"]),
-    ("cli", &["cli", "measure", "target", "workload", "record", "report", "image", "machine", "sys"]),
+    (
+        "cli",
+        &["cli", "builder", "measure", "target", "workload", "record", "report", "image", "machine", "sys"],
+    ),
 ];
 
 fn sources(dir: &Path) -> Vec<PathBuf> {

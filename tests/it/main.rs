@@ -3,6 +3,7 @@
 mod apps;
 mod architecture;
 mod bench;
+mod build;
 mod container;
 mod hostile;
 mod image;
