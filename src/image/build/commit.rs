@@ -59,10 +59,13 @@ pub fn commit(store: &Store, upper: &Path, how: Writing) -> Result<Option<Layer>
         walk.one(&root, b".", b".").map_err(failed)?;
     }
     walk.folder(&root, b"").map_err(failed)?;
-    // Not in the archive unless it is unusual: an unpacked layer has the same.
-    let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
-    let times = Timestamps { last_access: zero, last_modification: zero };
-    utimensat(&root, ".", &times, AtFlags::empty()).map_err(io("set the time of", upper))?;
+    walk.attributes(&root, b".").map_err(failed)?;
+    if plain {
+        // It is not in the archive then: an unpacked layer has the same.
+        let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let times = Timestamps { last_access: zero, last_modification: zero };
+        utimensat(&root, ".", &times, AtFlags::empty()).map_err(io("set the time of", upper))?;
+    }
     let (diff_id, _, compressor) = walk.tar.finish().map_err(failed)?.finish();
     let mut writer = compressor.finish().map_err(failed)?;
     writer.flush().map_err(failed)?;

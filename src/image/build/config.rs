@@ -17,7 +17,7 @@ impl Config {
         let mut config = json!({
             "architecture": platform.architecture,
             "os": platform.os,
-            "config": {},
+            "config": { "Env": [format!("PATH={PATH}")] },
             "rootfs": { "type": "layers", "diff_ids": [] },
             "history": [],
         });

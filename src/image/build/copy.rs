@@ -22,6 +22,8 @@ pub struct Dress {
     pub keep_owner: bool,
     /// `--chmod`.
     pub mode: Option<u32>,
+    /// Bits that are taken away otherwise: COPY makes no setuid programs of what lies in a context, as buildah.
+    pub strip: u32,
     /// All times are this; none: the source's.
     pub mtime: Option<i64>,
 }
@@ -30,6 +32,10 @@ impl Dress {
     fn owner(&self, item: &Item) -> (u32, u32) {
         let kept = if self.keep_owner { (item.stat.st_uid, item.stat.st_gid) } else { (0, 0) };
         self.owner.unwrap_or(kept)
+    }
+
+    fn mode(&self, item: &Item) -> Mode {
+        Mode::from_raw_mode(self.mode.unwrap_or(item.stat.st_mode & 0o7777 & !self.strip))
     }
 
     fn times(&self, item: &Item) -> Timestamps {
@@ -194,39 +200,40 @@ impl<'a> Copier<'a> {
     }
 
     fn folder(&mut self, item: &Item, dir: &[u8], name: &[u8]) -> Result<(), Errno> {
-        if !name.is_empty() {
-            let at = self.dir(dir)?;
-            match mkdirat(at, name, Mode::from_raw_mode(0o700)) {
-                Err(Errno::EXIST) => {
-                    // A link to a folder stays, and what is copied goes where it leads.
-                    let stat = statat(at, name, AtFlags::SYMLINK_NOFOLLOW)?;
-                    match FileType::from_raw_mode(stat.st_mode) {
-                        FileType::Directory => {}
-                        FileType::Symlink if self.dir(&item.to).is_ok() => return Ok(()),
-                        _ => return Err(Errno::NOTDIR),
-                    }
+        // The contents of a folder are copied; the destination itself stays what it is.
+        if name.is_empty() {
+            return Ok(());
+        }
+        let at = self.dir(dir)?;
+        match mkdirat(at, name, Mode::from_raw_mode(0o700)) {
+            Err(Errno::EXIST) => {
+                // A link to a folder stays, and what is copied goes where it leads.
+                let stat = statat(at, name, AtFlags::SYMLINK_NOFOLLOW)?;
+                match FileType::from_raw_mode(stat.st_mode) {
+                    FileType::Directory => {}
+                    FileType::Symlink if self.dir(&item.to).is_ok() => return Ok(()),
+                    _ => return Err(Errno::NOTDIR),
                 }
-                other => other?,
             }
+            other => other?,
         }
         let times = self.dress.times(item);
         self.times.push((item.to.clone(), times));
-        let name = if name.is_empty() { b"." } else { name };
         let (uid, gid) = self.dress.owner(item);
-        let mode = self.dress.mode.unwrap_or(item.stat.st_mode & 0o7777);
+        let mode = self.dress.mode(item);
         let at = self.dir(dir)?;
         chownat(at, name, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::SYMLINK_NOFOLLOW)?;
-        chmodat(at, name, Mode::from_raw_mode(mode), AtFlags::empty())
+        chmodat(at, name, mode, AtFlags::empty())
     }
 
     fn dress(&mut self, item: &Item, dir: &[u8], name: &[u8]) -> std::io::Result<()> {
         let (uid, gid) = self.dress.owner(item);
-        let mode = self.dress.mode.unwrap_or(item.stat.st_mode & 0o7777);
+        let mode = self.dress.mode(item);
         let times = self.dress.times(item);
         let at = self.dir(dir)?;
         chownat(at, name, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::SYMLINK_NOFOLLOW)?;
         if item.kind() != FileType::Symlink {
-            chmodat(at, name, Mode::from_raw_mode(mode), AtFlags::empty())?;
+            chmodat(at, name, mode, AtFlags::empty())?;
         }
         Ok(utimensat(at, name, &times, AtFlags::SYMLINK_NOFOLLOW)?)
     }
@@ -242,7 +249,7 @@ impl<'a> Copier<'a> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut from = File::from(openat(self.source_dir(source_dir)?, source, flags, Mode::empty())?);
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mode = Mode::from_raw_mode(self.dress.mode.unwrap_or(item.stat.st_mode & 0o7777));
+        let mode = self.dress.mode(item);
         let at = self.dir(dir)?;
         let mut to = File::from(match openat(at, name, flags, mode) {
             Err(Errno::EXIST) => {

@@ -9,6 +9,7 @@ use nix::sched::{CloneFlags, unshare};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// Gives the calling thread mounts of its own, and a umask that takes nothing away.
@@ -77,7 +78,8 @@ pub(super) fn open_dir(path: &Path) -> Result<OwnedFd, StepError> {
 }
 
 pub(super) fn make(dir: &Path) -> Result<(), StepError> {
-    std::fs::create_dir_all(dir).map_err(io("create", dir))
+    // The umask of a build's thread takes nothing away.
+    std::fs::DirBuilder::new().recursive(true).mode(0o755).create(dir).map_err(io("create", dir))
 }
 
 /// The root that is seen has the mode and owner of the uppermost folder.

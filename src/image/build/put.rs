@@ -155,7 +155,8 @@ impl Work<'_> {
         let owner = options.owner.as_deref().map(|o| owner(o, seen)).transpose()?;
         let from_context = options.from.is_none();
         let mtime = self.build.options.epoch.filter(|_| from_context);
-        let dress = Dress { owner, keep_owner: !from_context, mode: options.mode, mtime };
+        let strip = if from_context && !add { 0o6000 } else { 0 };
+        let dress = Dress { owner, keep_owner: !from_context, mode: options.mode, strip, mtime };
         let absolute = clean(&self.absolute(to));
         let ends = to.ends_with('/') || matches!(to, "." | "..") || to.ends_with("/.") || to.ends_with("/..");
         let several =

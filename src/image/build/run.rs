@@ -103,7 +103,11 @@ impl Work<'_> {
         }
         self.names(network, &mut mounts)?;
         let layers = [seen.path().to_owned()];
-        let (uid, gid, groups) = crate::image::user::resolve(self.config.text("User"), &layers)?;
+        let (uid, gid, mut groups) = crate::image::user::resolve(self.config.text("User"), &layers)?;
+        // The user's own group is among the supplementary ones: a file that denies it has to deny it (CVE-2022-36109).
+        if !groups.contains(&gid) {
+            groups.push(gid);
+        }
         let env = self.environment(&mounts, &home(&layers[0], uid));
         let cwd = Some(self.config.text("WorkingDir")).filter(|c| !c.is_empty()).unwrap_or("/").to_owned();
         let stubs = Stubs::before(&seen.open()?, mounts.binds.iter().map(|(_, to)| to.as_path()));

@@ -255,10 +255,14 @@ impl<'a> Work<'a> {
         let dir = self.absolute(dir);
         self.config.set("WorkingDir", json!(dir));
         let key = self.key.next(&["WORKDIR", &dir]);
-        self.changing(key, None, |_, seen| {
+        self.changing(key, None, |work, seen| {
             let root = seen.open()?;
-            if !super::copy::is_folder(&root, dir.trim_start_matches('/')) {
-                super::copy::folder(&root, dir.trim_start_matches('/'), (0, 0))?;
+            let path = dir.trim_start_matches('/');
+            if !super::copy::is_folder(&root, path) {
+                // Whoever works there may write there.
+                let layers = [seen.path().to_owned()];
+                let (uid, gid, _) = crate::image::user::resolve(work.config.text("User"), &layers)?;
+                super::copy::folder(&root, path, (uid, gid))?;
             }
             Ok(())
         })

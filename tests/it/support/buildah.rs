@@ -27,7 +27,8 @@ impl Buildah {
     pub fn try_run(&self, args: &[&str]) -> Output {
         let mut command = Command::new("buildah");
         command.arg("--root").arg(self.dir.join("root")).arg("--runroot").arg(self.dir.join("run"));
-        command.args(["--storage-driver", "vfs"]).args(args);
+        command.args(["--storage-driver", "overlay"]).args(args);
+        command.env("BUILDAH_ISOLATION", "chroot");
         command.output().expect("this test needs buildah: apt-get install buildah")
     }
 
@@ -42,12 +43,13 @@ impl Buildah {
     }
 
     /// `buildah bud`.
-    pub fn build(&self, file: &Path, context: &Path, name: &str, more: &[&str]) {
+    pub fn build(&self, file: &Path, context: &Path, name: &str, more: &[&str]) -> Result<(), String> {
         let (file, context) = (file.display().to_string(), context.display().to_string());
         let fixed =
             ["bud", "--format", "docker", "--isolation", "chroot", "--identity-label=false", "--quiet"];
         let names = ["--pull-never", "--network", "host", "-t", name, "-f", &file];
-        self.run(&[&fixed[..], &names, more, &[&context]].concat());
+        let output = self.try_run(&[&fixed[..], &names, more, &[&context]].concat());
+        if output.status.success() { Ok(()) } else { Err(errors(&output)) }
     }
 
     /// Where the tree of an image is mounted until the storage goes.
