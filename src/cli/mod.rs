@@ -10,7 +10,6 @@ mod completions;
 mod doctor;
 mod failure;
 mod image;
-mod image_build;
 mod kernel;
 mod man;
 mod profile;
@@ -46,7 +45,7 @@ enum Verb {
     Report(report::Arguments),
     /// Import, load, list, inspect and remove images
     Image(image::Arguments),
-    /// Fetch and list kernels for machines
+    /// Fetch, build, list and choose kernels for machines
     Kernel(kernel::Arguments),
     /// Print a shell's completions
     Completions(completions::Arguments),

@@ -254,7 +254,7 @@ fn a_kernel_that_does_not_boot_is_told_with_its_console() {
     let e = kernel::find(dir.path(), Some(&none)).expect_err("no kernel").to_string();
     assert!(e.contains("is not a kernel that can be booted: it is neither a bzImage nor an ELF file"), "{e}");
     let e = kernel::find(dir.path(), None).expect_err("empty cache").to_string();
-    assert!(e.contains("taremark kernel fetch"), "{e}");
+    assert!(e.contains("there is no guest kernel below"), "{e}");
 }
 
 #[test]

@@ -4,9 +4,9 @@ use super::cache::Key;
 use super::commit::Layer;
 use super::config::Config;
 use super::error::StepError;
-use super::options::Platform;
 use super::plan::Base;
 use super::stage::Build;
+use crate::image::platform::Platform;
 use crate::image::reference::{Reference, Version};
 use crate::image::store::Store;
 use crate::image::{Image, ImageError};
@@ -39,7 +39,7 @@ pub(super) fn find(store: &Store, name: &str, platform: &Platform) -> Result<Ima
             store.references()?.get(&shown).ok_or(ImageError::NotFound(shown))?.parse()?
         }
     };
-    Ok(Image::read_for(store, &digest, &platform.to_string())?)
+    Ok(Image::read_for(store, &digest, platform)?)
 }
 
 /// Its layers, bottom first.

@@ -1,7 +1,7 @@
 //! An image's config while it is built. Kept as raw JSON: fields that the OCI types do not know (Docker's Healthcheck,
 //! OnBuild, Shell) survive.
 
-use super::options::Platform;
+use crate::image::platform::Platform;
 use serde_json::{Map, Value, json};
 
 /// See the module.

@@ -37,8 +37,9 @@ pub mod syntax;
 mod tar_write;
 mod words;
 
+pub use super::platform::Platform;
 pub use error::{BuildError, StepError};
-pub use options::{Compression, Context, Network, Options, Platform, Secret};
+pub use options::{Compression, Context, Network, Options, Secret};
 pub use place::{Place, Source};
 pub use step::{Event, Executor, Listener, RunStep};
 

@@ -1,5 +1,6 @@
 //! What a build is asked for.
 
+use super::super::platform::Platform;
 use super::super::reference::Reference;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -44,52 +45,6 @@ pub enum Secret {
     File(PathBuf),
     /// In a variable of the environment.
     Variable(String),
-}
-
-/// `os/architecture[/variant]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Platform {
-    /// `linux`.
-    pub os: String,
-    /// As Go names it.
-    pub architecture: String,
-    /// `v7` and the like.
-    pub variant: Option<String>,
-}
-
-impl Platform {
-    /// This host's.
-    pub fn host() -> Self {
-        let architecture = super::super::platform::architecture().to_owned();
-        Self { os: "linux".into(), architecture, variant: None }
-    }
-}
-
-impl std::str::FromStr for Platform {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parts: Vec<&str> = text.split('/').collect();
-        let bad = || format!("{text:?} is no platform: linux/amd64 or linux/arm/v7 is one");
-        match parts[..] {
-            ["linux", architecture] if !architecture.is_empty() => {
-                Ok(Self { os: "linux".into(), architecture: architecture.into(), variant: None })
-            }
-            ["linux", architecture, variant] if !architecture.is_empty() && !variant.is_empty() => Ok(Self {
-                os: "linux".into(),
-                architecture: architecture.into(),
-                variant: Some(variant.into()),
-            }),
-            _ => Err(bad()),
-        }
-    }
-}
-
-impl std::fmt::Display for Platform {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.os, self.architecture)?;
-        self.variant.iter().try_for_each(|v| write!(f, "/{v}"))
-    }
 }
 
 /// All of it.

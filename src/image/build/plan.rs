@@ -2,10 +2,11 @@
 
 use super::error::BuildError;
 use super::expand;
-use super::options::{Options, Platform};
+use super::options::Options;
 use super::parse::syntax;
 use super::place::Source;
 use super::syntax::{Flag, Instruction, Kind, Parsed};
+use crate::image::platform::Platform;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a stage, a COPY or a mount takes its files from.
@@ -76,8 +77,8 @@ pub fn plan(source: &Source, parsed: &Parsed, options: &Options) -> Result<Plan,
                     return Err(fail(format!("there is a stage {name} already")));
                 }
                 let platform = platform.as_ref().map(|p| expand(&p.text)).transpose()?;
-                let platform =
-                    platform.filter(|p| !p.is_empty()).map(|p| p.parse().map_err(fail)).transpose()?;
+                let parse = |p: String| p.parse().map_err(|e: crate::image::ImageError| fail(e.to_string()));
+                let platform = platform.filter(|p| !p.is_empty()).map(parse).transpose()?;
                 let base = if text == "scratch" { Base::Scratch } else { named(&stages, &text, false) };
                 let from = instruction.clone();
                 stages.push(Stage { name: name.clone(), base, platform, from, steps: Vec::new() });

@@ -1,7 +1,7 @@
 //! `taremark image build`.
 
-use super::failure::{FAILED, Usage};
 use crate::builder::Builder;
+use crate::cli::failure::{self, FAILED, Usage};
 use crate::image::build::{
     BuildError, Built, Compression, Context, Event, Network, Options, Platform, Secret, build,
 };
@@ -197,9 +197,9 @@ fn print(options: &Options, built: &Built, quiet: bool) {
 fn explain(error: BuildError) -> anyhow::Result<ExitCode> {
     let Some(place) = error.place().cloned() else { return Err(error).context("build") };
     let error = anyhow::Error::from(error);
-    eprintln!("taremark: {}", super::failure::one_line(&error));
+    eprintln!("taremark: {}", failure::one_line(&error));
     eprintln!("{}", place.marked());
-    if let Some(hint) = super::failure::hint(&error) {
+    if let Some(hint) = failure::hint(&error) {
         eprintln!("try: {hint}");
     }
     Ok(ExitCode::from(FAILED))
