@@ -52,6 +52,7 @@ pub(super) fn layers(image: &Image) -> Result<Vec<Layer>, StepError> {
         bytes: d.get("size").and_then(Value::as_u64).unwrap_or_default(),
         diff_id: diff_id.to_string(),
         media_type: oci_type(&text(d, "mediaType")),
+        dir: None,
     };
     Ok(described.iter().zip(image.diff_ids()).map(one).collect())
 }

@@ -100,11 +100,27 @@ impl Cache {
     }
 
     fn write(&self, key: &Key, bytes: &[u8]) -> Result<(), StepError> {
-        let space = self.store.temporary()?;
-        let new = space.path().join("record");
+        let new = self.dir.join(format!("{}.{}", key.0, std::process::id()));
         std::fs::write(&new, bytes).map_err(io("write", &new))?;
         let to = self.dir.join(&key.0);
         std::fs::rename(&new, &to).map_err(io("write", &to))
+    }
+}
+
+/// Removes records of what is no longer in the store; for who has removed something from it.
+pub fn sweep(store: &Store) {
+    let dir = store.root().join("build/cache");
+    let there = |digest: &str| digest.parse::<Digest>().is_ok_and(|d| store.blob_path(&d).is_file());
+    // A record that cannot be removed is never used: its blob is looked for each time.
+    for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
+        let bytes = std::fs::read(entry.path()).unwrap_or_default();
+        let whole = match serde_json::from_slice::<Record>(&bytes) {
+            Ok(record) => record.layer.is_none_or(|l| there(&l.blob)),
+            Err(_) => std::str::from_utf8(&bytes).is_ok_and(|t| there(t.trim())),
+        };
+        if !whole {
+            let _ = std::fs::remove_file(entry.path());
+        }
     }
 }
 

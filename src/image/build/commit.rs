@@ -4,7 +4,7 @@ use super::compress::Compressor;
 use super::error::{StepError, io};
 use super::options::Compression;
 use super::tar_write::{Entry, TarWriter};
-use crate::image::digest::{Digest, Hashing};
+use crate::image::digest::Hashing;
 use crate::image::store::Store;
 use crate::image::tree::{OPAQUE, join};
 use rustix::fs::{
@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tar::EntryType;
 
 /// A layer of an image.
@@ -29,6 +29,9 @@ pub struct Layer {
     pub diff_id: String,
     /// image-spec, media-types.md.
     pub media_type: String,
+    /// Where it is unpacked as long as it is not in its place yet.
+    #[serde(skip)]
+    pub dir: Option<PathBuf>,
 }
 
 /// How layers are written.
@@ -40,7 +43,7 @@ pub struct Writing {
     pub epoch: Option<i64>,
 }
 
-/// Makes a layer of `upper`, which ends up among the store's unpacked layers. None if nothing is in it.
+/// Makes a layer of `upper`, which is its unpacked folder from then on. None if nothing is in it.
 pub fn commit(store: &Store, upper: &Path, how: Writing) -> Result<Option<Layer>, StepError> {
     let root = super::overlay::open_dir(upper)?;
     let root = openat(&root, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
@@ -70,25 +73,19 @@ pub fn commit(store: &Store, upper: &Path, how: Writing) -> Result<Option<Layer>
     let mut writer = compressor.finish().map_err(failed)?;
     writer.flush().map_err(failed)?;
     let writer = writer.into_inner().map_err(|e| failed(e.into_error()))?;
-    let (blob, bytes) = writer.finish(None)?;
-    keep(store, upper, &diff_id)?;
+    let (blob, bytes) = writer.finish_unsynced()?;
     let kind = match how.compression {
         Compression::Gzip => "application/vnd.oci.image.layer.v1.tar+gzip",
         Compression::Zstd => "application/vnd.oci.image.layer.v1.tar+zstd",
         Compression::None => "application/vnd.oci.image.layer.v1.tar",
     };
-    Ok(Some(Layer { blob: blob.to_string(), bytes, diff_id: diff_id.to_string(), media_type: kind.into() }))
-}
-
-fn keep(store: &Store, upper: &Path, diff_id: &Digest) -> Result<(), StepError> {
-    let dir = File::open(upper).map_err(io("open", upper))?;
-    // A layer that is there is believed to be whole, also after the power went.
-    rustix::fs::syncfs(&dir).map_err(io("write", upper))?;
-    let to = store.layer_path(diff_id);
-    match std::fs::rename(upper, &to) {
-        Err(e) if matches!(e.raw_os_error(), Some(libc::EEXIST | libc::ENOTEMPTY)) => Ok(()),
-        other => other.map_err(io("put in place", &to)),
-    }
+    Ok(Some(Layer {
+        blob: blob.to_string(),
+        bytes,
+        diff_id: diff_id.to_string(),
+        media_type: kind.into(),
+        dir: Some(upper.to_owned()),
+    }))
 }
 
 struct Walk<W: Write> {

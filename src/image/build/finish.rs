@@ -3,11 +3,13 @@
 use super::error::BuildError;
 use super::options::Options;
 use super::stage::{Build, Finished};
+use crate::image::ImageError;
 use crate::image::digest::Digest;
-use crate::image::error::json;
+use crate::image::error::{io, json};
 use crate::image::make::{CONFIG, MANIFEST};
 use crate::image::store::Store;
 use serde_json::{Value, json as object};
+use std::io::Write;
 
 /// Writes config and manifest; the manifest's digest.
 pub(super) fn write(build: &Build<'_>, stage: &Finished) -> Result<Digest, BuildError> {
@@ -22,7 +24,7 @@ pub(super) fn write(build: &Build<'_>, stage: &Finished) -> Result<Digest, Build
     }
     let config = serde_json::to_vec(&ordered(value)).map_err(json("the config"))?;
     let store = build.store;
-    let (digest, size) = store.put(&config[..], None)?;
+    let (digest, size) = put(store, &config)?;
     let layers: Vec<Value> = stage
         .layers
         .iter()
@@ -35,7 +37,14 @@ pub(super) fn write(build: &Build<'_>, stage: &Finished) -> Result<Digest, Build
         "layers": layers,
     });
     let manifest = serde_json::to_vec(&manifest).map_err(json("the manifest"))?;
-    Ok(store.put(&manifest[..], None)?.0)
+    Ok(put(store, &manifest)?.0)
+}
+
+/// Synced with all else, before it is named.
+fn put(store: &Store, bytes: &[u8]) -> Result<(Digest, u64), ImageError> {
+    let mut writer = store.writer()?;
+    writer.write_all(bytes).map_err(io("write", store.root()))?;
+    writer.finish_unsynced()
 }
 
 /// Gives it all names that were asked for.

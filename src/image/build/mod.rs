@@ -42,13 +42,14 @@ pub use error::{BuildError, StepError};
 pub use options::{Compression, Context, Network, Options, Secret};
 pub use place::{Place, Source};
 pub use step::{Event, Executor, Listener, RunStep};
+pub(super) use cache::sweep;
 
 use super::digest::Digest;
 use super::store::Store;
 use stage::{Build, Slot, Work};
 use std::io::Read;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,21 +86,31 @@ pub fn build(
         created: created(options.epoch)?,
         failed: AtomicBool::new(false),
         slots: plan.stages.iter().map(|_| Slot::default()).collect(),
+        pending: Mutex::default(),
+        spaces: Mutex::default(),
     };
-    let finished = stages(&build)?;
+    let finished = stages(&build);
     build.files.save();
+    let finished = match finished {
+        Ok(finished) => finished,
+        Err(error) => {
+            // What was done before the failure need not be done again.
+            let _ = build.settle();
+            return Err(error);
+        }
+    };
     let said = format!("{:?} {:?} {}", options.labels, options.compression, options.squash);
     let key = finished.key.next(&["image", &said]);
     let known = if options.squash { None } else { build.cache.image(&key) };
     let cached = known.is_some();
     let digest = match known {
         Some(digest) => digest,
-        None => {
-            let digest = finish::write(&build, &finished)?;
-            build.cache.keep_image(&key, &digest).map_err(of_cache)?;
-            digest
-        }
+        None => finish::write(&build, &finished)?,
     };
+    build.settle().map_err(of_cache)?;
+    if !cached {
+        build.cache.keep_image(&key, &digest).map_err(of_cache)?;
+    }
     finish::name(store, options, &digest)?;
     Ok(Built { digest, cached })
 }

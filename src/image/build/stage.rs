@@ -5,7 +5,7 @@ use super::commit::{Layer, Writing, commit};
 use super::config::Config;
 use super::configure::{Reading, argv, configure};
 use super::context::Opened;
-use super::error::{BuildError, StepError, refused};
+use super::error::{BuildError, StepError, io, refused};
 use super::files::Files;
 use super::options::Options;
 use super::overlay::{self, Overlay};
@@ -39,6 +39,15 @@ pub(super) struct Build<'a> {
     pub created: String,
     pub failed: AtomicBool,
     pub slots: Vec<Slot>,
+    pub pending: Mutex<Vec<Pending>>,
+    /// Of stages that are done: others may look into them still.
+    pub spaces: Mutex<Vec<Workspace>>,
+}
+
+/// A step that was carried out and is not kept yet.
+pub(super) struct Pending {
+    key: Key,
+    record: Record,
 }
 
 /// A stage that is done.
@@ -88,7 +97,6 @@ pub(super) struct Work<'a> {
     /// All changes of the stage in one, where one layer is asked for.
     squashed: Option<Overlay>,
     squashing: bool,
-    /// Last, as it is dropped last: nothing may be mounted in it then.
     space: Option<Workspace>,
 }
 
@@ -299,8 +307,9 @@ impl<'a> Work<'a> {
         drop(seen);
         let layer = commit(self.build.store, &upper, self.writing())?;
         let record = Record { layer: layer.clone(), created: self.build.created.clone() };
-        self.build.cache.keep_step(&key, &record)?;
-        Ok((layer, record.created))
+        let pending = Pending { key, record };
+        self.build.pending.lock().unwrap_or_else(PoisonError::into_inner).push(pending);
+        Ok((layer, self.build.created.clone()))
     }
 
     fn writing(&self) -> Writing {
@@ -327,23 +336,57 @@ impl<'a> Work<'a> {
         Overlay::mount(&dir, &dirs, writable)
     }
 
-    fn finish(mut self) -> Result<Finished, StepError> {
+    fn finish(&mut self) -> Result<Finished, StepError> {
         if let Some(seen) = self.squashed.take() {
             let upper = seen.upper.clone().unwrap_or_default();
             drop(seen);
             if let Some(layer) = commit(self.build.store, &upper, self.writing())? {
                 self.config.layer(&layer.diff_id);
+                let record = Record { layer: Some(layer.clone()), created: self.build.created.clone() };
+                let pending = Pending { key: self.key.next(&["squashed"]), record };
+                self.build.pending.lock().unwrap_or_else(PoisonError::into_inner).push(pending);
                 self.layers.push(layer);
                 let entry =
                     json!({ "created": self.build.created, "created_by": "one layer for all of the above" });
                 self.config.history(entry);
             }
         }
-        Ok(Finished { config: self.config, layers: self.layers, key: self.key })
+        Ok(Finished { config: self.config.clone(), layers: self.layers.clone(), key: self.key.clone() })
+    }
+}
+
+impl Drop for Work<'_> {
+    fn drop(&mut self) {
+        if let Some(space) = self.space.take() {
+            self.build.spaces.lock().unwrap_or_else(PoisonError::into_inner).push(space);
+        }
     }
 }
 
 impl Build<'_> {
+    /// Puts layers in their places and keeps the records, after all of it is on the disk: what is there is believed to
+    /// be whole, also after the power went. One sync for all steps, as each may take as long as all together.
+    pub fn settle(&self) -> Result<(), StepError> {
+        let pending = std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));
+        if pending.is_empty() {
+            return Ok(());
+        }
+        let root = self.store.root();
+        let dir = std::fs::File::open(root).map_err(io("open", root))?;
+        rustix::fs::syncfs(&dir).map_err(io("write", root))?;
+        for Pending { key, record } in pending {
+            if let Some((layer, from)) = record.layer.as_ref().and_then(|l| Some((l, l.dir.as_ref()?))) {
+                let to = self.store.layer_path(&layer.diff_id.parse()?);
+                match std::fs::rename(from, &to) {
+                    Err(e) if matches!(e.raw_os_error(), Some(libc::EEXIST | libc::ENOTEMPTY)) => {}
+                    other => other.map_err(io("put in place", &to))?,
+                }
+            }
+            self.cache.keep_step(&key, &record)?;
+        }
+        Ok(())
+    }
+
     /// Waits for an earlier stage.
     pub fn stage(&self, index: usize, what: &str) -> Result<Arc<Finished>, StepError> {
         let shown = self.plan.stages[index].shown(index);
@@ -358,7 +401,11 @@ impl Build<'_> {
 pub(super) fn dirs(store: &Store, layers: &[Layer]) -> Result<Vec<PathBuf>, StepError> {
     let mut dirs = Vec::new();
     for layer in layers.iter().rev() {
-        let dir = unpacked(store, &layer.blob.parse()?, &layer.diff_id.parse()?, Limits::default())?;
+        let known = layer.dir.clone().filter(|d| d.is_dir());
+        let dir = match known {
+            Some(dir) => dir,
+            None => unpacked(store, &layer.blob.parse()?, &layer.diff_id.parse()?, Limits::default())?,
+        };
         // A layer that comes twice hides nothing that its upper copy does not.
         if !dirs.contains(&dir) {
             dirs.push(dir);
