@@ -4,6 +4,7 @@
 //! Exit codes: 0 all well, 1 a run failed, 2 usage, 3 the host lacks something.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod adapt;
 mod bench;
 mod bytes;
 mod completions;
@@ -11,11 +12,14 @@ mod doctor;
 mod failure;
 mod image;
 mod kernel;
+mod learn;
 mod man;
 mod profile;
 mod progress;
 mod report;
+mod resume;
 mod targets;
+mod time;
 mod workloads;
 
 use clap::{Parser, Subcommand};
@@ -47,6 +51,10 @@ enum Verb {
     Image(image::Arguments),
     /// Fetch, build, list and choose kernels for machines
     Kernel(kernel::Arguments),
+    /// Lessons that do the thing on this machine
+    Learn(learn::Arguments),
+    /// Time commands side by side
+    Time(time::Arguments),
     /// Print a shell's completions
     Completions(completions::Arguments),
     /// Print the manual page, or write all of them into a folder
@@ -63,6 +71,8 @@ pub fn main() -> ExitCode {
         Verb::Report(a) => report::run(&a),
         Verb::Image(a) => image::run(&a),
         Verb::Kernel(a) => kernel::run(&a),
+        Verb::Learn(a) => learn::run(&a),
+        Verb::Time(a) => time::run(&a),
         Verb::Completions(a) => completions::run(&a),
         Verb::Man(a) => man::run(&a),
     };

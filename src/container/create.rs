@@ -86,6 +86,9 @@ pub(super) fn prepare(
         Ok(launched) => Ok(Prepared { launched, dir, console, saved }),
         Err(e) => {
             let _ = dir.remove();
+            if matches!(e, RuntimeError::Hook(_) | RuntimeError::HookInside(_)) {
+                super::kill::after(&saved);
+            }
             Err(e)
         }
     }

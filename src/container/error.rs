@@ -93,6 +93,9 @@ pub enum RuntimeError {
         /// Its number.
         fd: u32,
     },
+    /// A hook in the container failed.
+    #[error("container init: {0}")]
+    HookInside(String),
     /// A hook failed.
     #[error(transparent)]
     Hook(#[from] super::hooks::HookError),

@@ -58,7 +58,7 @@ pub struct Init<'a> {
 pub fn run(mut init: Init) -> ! {
     let trace = std::mem::replace(&mut init.trace, Trace::new(false)).again();
     let Err(step) = steps(&init, trace);
-    tell(&init.sync, &Report::Failed(step.text().to_owned()));
+    tell(&init.sync, &step.report());
     if init.started.get() {
         // Nobody listens at the socket any more once `start` has been called.
         let line = format!("tarec: {}\n", step.text());
@@ -138,7 +138,7 @@ fn hooks_before_pivot(init: &Init, pid: i32) -> Result<(), Step> {
     tell(&init.sync, &Report::Mounted);
     wait(&init.sync)?;
     let state = init.saved.state("creating", pid).to_string();
-    hooks::run("createContainer", &all.create_container, state.as_bytes()).map_err(|e| Step::told("hook", &e))
+    hooks::run("createContainer", &all.create_container, state.as_bytes()).map_err(|e| Step::of_hook(&e))
 }
 
 /// Mounts for one container.
@@ -238,7 +238,7 @@ fn last_steps(init: &Init, pid: i32, mut trace: Trace) -> Result<Infallible, Ste
     if let Some(all) = &config.hooks {
         let state = init.saved.state("created", pid).to_string();
         hooks::run("startContainer", &all.start_container, state.as_bytes())
-            .map_err(|e| Step::told("hook", &e))?;
+            .map_err(|e| Step::of_hook(&e))?;
     }
     Err(confine.execute(&program))
 }

@@ -9,6 +9,7 @@
 
 use super::config::{Mount, RuntimeConfig};
 use super::mount_options::{Options, parse, propagation};
+use super::sync::Report;
 use crate::sys::mount_attr::{MountAttr, mount_setattr};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use rustix::fs::{Mode, OFlags, ResolveFlags, mkdirat, openat2};
@@ -22,28 +23,42 @@ pub const SIZE: &str = "org.taremark.overlay.size";
 
 /// A step that failed in the container's init.
 #[derive(Debug)]
-pub struct Step(String);
+pub struct Step {
+    text: String,
+    hook: bool,
+}
 
 impl Step {
     /// `what` on `object`.
     pub fn new(what: &str, object: &str, source: std::io::Error) -> Self {
-        Self(format!("{what} {object}: {source}"))
+        Self { text: format!("{what} {object}: {source}"), hook: false }
     }
 
     /// `what`, as an error of ours with its causes tells it.
     pub fn told(what: &str, error: &dyn std::error::Error) -> Self {
         let causes = std::iter::successors(Some(error), |e| e.source());
-        Self(causes.fold(what.to_owned(), |text, cause| format!("{text}: {cause}")))
+        Self { text: causes.fold(what.to_owned(), |text, cause| format!("{text}: {cause}")), hook: false }
+    }
+
+    /// A hook that failed: the life of the container goes on at its end, with the hooks that belong there.
+    pub fn of_hook(error: &super::hooks::HookError) -> Self {
+        Self { text: error.to_string(), hook: true }
     }
 
     /// With the JSON path of the field that asked for it.
     pub fn within(self, field: &str) -> Self {
-        Self(format!("{field}: {}", self.0))
+        Self { text: format!("{field}: {}", self.text), ..self }
     }
 
-    /// For the report to the parent.
+    /// What happened.
     pub fn text(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// For the parent.
+    pub fn report(&self) -> Report {
+        let text = self.text.clone();
+        if self.hook { Report::HookFailed(text) } else { Report::Failed(text) }
     }
 }
 

@@ -5,6 +5,7 @@ use super::config::{Hooks, RuntimeConfig};
 use super::error::{RuntimeError, io};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -48,6 +49,16 @@ pub struct Saved {
 }
 
 impl Saved {
+    /// The init, held so that its pid cannot come to mean another process.
+    pub fn hold(&self) -> Result<OwnedFd, RuntimeError> {
+        let gone = || RuntimeError::NotRunning { id: self.id.clone() };
+        let pid = rustix::process::Pid::from_raw(self.pid).ok_or_else(gone)?;
+        let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty());
+        let pidfd = pidfd.map_err(|_| gone())?;
+        // Only now is it certain that the pid is still that of the init.
+        if start_time(self.pid) == Some(self.start_time) { Ok(pidfd) } else { Err(gone()) }
+    }
+
     /// What hooks get on their standard input.
     pub fn hook_state(&self, status: &str) -> Vec<u8> {
         let pid = if status == "stopped" { 0 } else { self.pid };

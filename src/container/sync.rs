@@ -22,6 +22,8 @@ pub enum Report {
     Ready(Vec<Span>),
     /// A step failed.
     Failed(String),
+    /// A hook failed.
+    HookFailed(String),
 }
 
 /// The runtime's end and the init's end.
@@ -95,6 +97,7 @@ pub fn heard(
             }
             Ok(Report::Ready(s)) if gated => return Ok(s),
             Ok(Report::Ready(s)) => spans = Some(s),
+            Ok(Report::HookFailed(why)) => return Err(RuntimeError::HookInside(why)),
             Ok(Report::Failed(why)) => return Err(RuntimeError::Init(why)),
             Err(e) => return Err(RuntimeError::Init(format!("unreadable report: {e}"))),
         }

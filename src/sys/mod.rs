@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+pub mod affinity;
 pub mod clock;
 mod clone3;
 pub mod mount_attr;
@@ -9,6 +10,7 @@ pub mod netlink;
 pub mod nsfs;
 pub mod port;
 pub mod process;
+pub mod random;
 pub mod sched;
 pub mod spawn;
 mod tap;

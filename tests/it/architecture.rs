@@ -10,6 +10,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("report", &["report", "record", "stats"]),
     ("stats", &["stats"]),
     ("workload", &["workload"]),
+    ("lesson", &["lesson", "stats", "sys"]),
     ("load", &["load", "workload"]),
     ("container", &["container", "sys"]),
     ("guest", &["guest", "sys"]),
@@ -18,7 +19,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("measure", &["measure", "target", "workload", "record", "image", "sys", "container"]),
     (
         "cli",
-        &["cli", "builder", "measure", "target", "workload", "record", "report", "image", "machine", "sys"],
+        &[
+            "cli", "builder", "lesson", "measure", "target", "workload", "record", "report", "image",
+            "machine", "sys", "stats",
+        ],
     ),
 ];
 

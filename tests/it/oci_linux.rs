@@ -108,6 +108,15 @@ fn ids_are_mapped_in_a_user_namespace() {
     });
     let words: Vec<&str> = out.split_whitespace().collect();
     assert_eq!(words, ["0", "0", "10", "10", "500", "5", "0", "0", "20", "0:0"]);
+    // mknod is not allowed there: devices are the host's.
+    let out = says("test -c /dev/full && echo x > /dev/zero && echo devices", |c| {
+        namespaces(c).push(json!({"type": "user"}));
+        c["linux"]["uidMappings"] = json!([{"containerID": 0, "hostID": 1000, "size": 10}]);
+        c["linux"]["gidMappings"] = json!([{"containerID": 0, "hostID": 1000, "size": 10}]);
+        c["linux"]["devices"] = json!([{"path": "/dev/zero", "type": "c", "major": 1, "minor": 5}]);
+        c["mounts"].as_array_mut().expect("mounts").retain(|m| m["destination"] != "/dev/pts");
+    });
+    assert_eq!(out, "devices\n");
     refuses("linux.uidMappings", |c| namespaces(c).push(json!({"type": "user"})));
 }
 
@@ -141,6 +150,20 @@ fn devices_are_made_as_asked() {
     let device = json!({"path": "/dev/x", "type": "c", "major": 1, "minor": 3});
     refuses("linux.devices[1].path", |c| c["linux"]["devices"] = json!([device, device]));
     refuses("linux.devices[0].type", |c| c["linux"]["devices"] = json!([{"path": "/dev/x", "type": "z"}]));
+}
+
+/// Holds: linux.devices-existing
+#[test]
+fn another_file_in_the_place_of_a_device_is_an_error() {
+    let device = json!([{"path": "/etc/thing", "type": "c", "major": 1, "minor": 3}]);
+    let oci = Oci::new("true", |c| c["linux"]["devices"] = device.clone());
+    std::fs::write(oci.layer.path().join("etc/thing"), "").expect("file");
+    let (code, _, err) = oci.run();
+    assert_eq!(code, 1);
+    assert!(err.contains("/etc/thing") && err.contains("another file is there already"), "{err}");
+    // The very device may be there: a default one is.
+    let null = json!([{"path": "/dev/null", "type": "c", "major": 1, "minor": 3, "fileMode": 438}]);
+    assert_eq!(says("echo ran", |c| c["linux"]["devices"] = null), "ran\n");
 }
 
 /// Holds: linux.default-devices, runtime-linux.dev-links

@@ -202,6 +202,21 @@ fn a_start_container_hook_that_fails_ends_start_and_container() {
     assert_eq!(oci.ground.left(), Vec::<String>::new());
 }
 
+/// Holds: config.hooks.failure-poststop
+#[test]
+fn after_a_hook_that_fails_those_of_the_end_are_run() {
+    for kind in ["prestart", "createRuntime", "createContainer", "poststart"] {
+        let dir = tempfile::tempdir().expect("folder");
+        let mark = dir.path().join("mark");
+        refuses(&format!("hooks.{kind}[0]"), |c| {
+            c["hooks"][kind] = json!([{"path": "/bin/false"}]);
+            c["hooks"]["poststop"] = json!([{"path": "/bin/touch", "args": ["touch", mark]}]);
+            c["process"]["args"] = json!(["sleep", "60"]);
+        });
+        assert!(mark.exists(), "{kind}");
+    }
+}
+
 /// Holds: config.hooks.poststop-failure
 #[test]
 fn a_poststop_hook_that_fails_is_a_warning() {

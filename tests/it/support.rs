@@ -3,6 +3,7 @@
 pub mod archives;
 pub mod buildah;
 pub mod engines;
+pub mod liar;
 pub mod oci;
 pub mod registries;
 pub mod trees;

@@ -43,5 +43,6 @@ pub fn unpack(
     to: &Path,
     owner: Option<(u32, u32)>,
 ) -> Result<(), StepError> {
+    let reader = io::BufReader::with_capacity(256 << 10, reader);
     Ok(unpack_plain(reader, what, to, Limits::default(), owner)?)
 }

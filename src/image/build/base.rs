@@ -5,7 +5,7 @@ use super::commit::Layer;
 use super::config::Config;
 use super::error::StepError;
 use super::plan::Base;
-use super::stage::Build;
+use super::shared::Build;
 use crate::image::platform::Platform;
 use crate::image::reference::{Reference, Version};
 use crate::image::store::Store;

@@ -2,7 +2,7 @@
 
 use super::error::BuildError;
 use super::options::Options;
-use super::stage::{Build, Finished};
+use super::shared::{Build, Finished};
 use crate::image::ImageError;
 use crate::image::digest::Digest;
 use crate::image::error::{io, json};

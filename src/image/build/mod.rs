@@ -30,6 +30,7 @@ mod plan;
 mod put;
 mod run;
 mod select;
+mod shared;
 mod stage;
 mod step;
 mod stubs;
@@ -38,15 +39,16 @@ mod tar_write;
 mod words;
 
 pub use super::platform::Platform;
+pub(super) use cache::sweep;
 pub use error::{BuildError, StepError};
 pub use options::{Compression, Context, Network, Options, Secret};
 pub use place::{Place, Source};
 pub use step::{Event, Executor, Listener, RunStep};
-pub(super) use cache::sweep;
 
 use super::digest::Digest;
 use super::store::Store;
-use stage::{Build, Slot, Work};
+use shared::{Build, Finished, Slot};
+use stage::Work;
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -116,7 +118,7 @@ pub fn build(
 }
 
 /// Every needed stage on a thread; the first error that is not another stage's.
-fn stages(build: &Build<'_>) -> Result<stage::Finished, BuildError> {
+fn stages(build: &Build<'_>) -> Result<Finished, BuildError> {
     let one = |index: usize| {
         let result = Work::run(build, index);
         if result.is_err() {
@@ -125,7 +127,7 @@ fn stages(build: &Build<'_>) -> Result<stage::Finished, BuildError> {
         build.slots[index].put(result.as_ref().ok().cloned().map(Arc::new));
         result
     };
-    let results: Vec<Result<stage::Finished, BuildError>> = std::thread::scope(|scope| {
+    let results: Vec<Result<Finished, BuildError>> = std::thread::scope(|scope| {
         let needed = (0..build.plan.stages.len()).filter(|i| build.plan.needed[*i]);
         let threads: Vec<_> = needed.map(|i| scope.spawn(move || one(i))).collect();
         threads.into_iter().map(|t| t.join().unwrap_or(Err(BuildError::GivenUp))).collect()
