@@ -6,6 +6,7 @@
 //! The rooms that stand so far; `docs/architecture.md` has the rules of dependency between them, held by
 //! `tests/it/architecture.rs`.
 
+pub mod builder;
 pub mod cli;
 pub mod container;
 pub mod guest;

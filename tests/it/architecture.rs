@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("sys", &["sys"]),
     ("image", &["image", "sys"]),
+    ("builder", &["builder", "image", "container"]),
     ("record", &["record"]),
     ("report", &["report", "record", "stats"]),
     ("stats", &["stats"]),
@@ -19,8 +20,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "cli", "lesson", "measure", "target", "workload", "record", "report", "image", "machine", "sys",
-            "stats",
+            "cli", "builder", "lesson", "measure", "target", "workload", "record", "report", "image",
+            "machine", "sys", "stats",
         ],
     ),
 ];

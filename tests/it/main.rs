@@ -4,6 +4,7 @@ mod apps;
 mod architecture;
 mod bench;
 mod bench_faults;
+mod build;
 mod container;
 mod figures;
 mod figures_compare;
