@@ -7,15 +7,29 @@
 mod bench;
 mod bytes;
 mod completions;
+mod containers;
+mod cp;
 mod doctor;
+mod exec;
 mod failure;
 mod image;
+mod inspect;
 mod kernel;
+mod kill;
+mod logs;
 mod man;
+mod monitor;
+mod port;
 mod profile;
 mod progress;
+mod ps;
 mod report;
+mod rm;
+mod run;
+mod stats;
+mod stop;
 mod targets;
+mod wait;
 mod workloads;
 
 use clap::{Parser, Subcommand};
@@ -45,6 +59,33 @@ enum Verb {
     Report(report::Arguments),
     /// Import, load, list, inspect and remove images
     Image(image::Arguments),
+    /// Run an image in a container, a microVM, or as a bare process
+    Run(Box<run::Arguments>),
+    /// List containers
+    Ps(ps::Arguments),
+    /// Show what a container has written
+    Logs(logs::Arguments),
+    /// Run a second process in a container
+    Exec(exec::Arguments),
+    /// Stop containers: ask, wait, kill
+    Stop(stop::Arguments),
+    /// Send containers a signal
+    Kill(kill::Arguments),
+    /// Remove containers
+    Rm(rm::Arguments),
+    /// Show all that is known of containers as JSON
+    Inspect(inspect::Arguments),
+    /// Show what containers use
+    Stats(stats::Arguments),
+    /// Copy files between a container and the host
+    Cp(cp::Arguments),
+    /// Wait for containers to end and print their exit codes
+    Wait(wait::Arguments),
+    /// Show where a container's ports are published
+    Port(port::Arguments),
+    /// Watch a container (started by `run`)
+    #[command(hide = true)]
+    Monitor(monitor::Arguments),
     /// Fetch and list kernels for machines
     Kernel(kernel::Arguments),
     /// Print a shell's completions
@@ -62,6 +103,19 @@ pub fn main() -> ExitCode {
         Verb::Doctor(a) => doctor::run(&a),
         Verb::Report(a) => report::run(&a),
         Verb::Image(a) => image::run(&a),
+        Verb::Run(a) => run::run(&a),
+        Verb::Ps(a) => ps::run(&a),
+        Verb::Logs(a) => logs::run(&a),
+        Verb::Exec(a) => exec::run(&a),
+        Verb::Stop(a) => stop::run(&a),
+        Verb::Kill(a) => kill::run(&a),
+        Verb::Rm(a) => rm::run(&a),
+        Verb::Inspect(a) => inspect::run(&a),
+        Verb::Stats(a) => stats::run(&a),
+        Verb::Cp(a) => cp::run(&a),
+        Verb::Wait(a) => wait::run(&a),
+        Verb::Port(a) => port::run(&a),
+        Verb::Monitor(a) => monitor::run(&a),
         Verb::Kernel(a) => kernel::run(&a),
         Verb::Completions(a) => completions::run(&a),
         Verb::Man(a) => man::run(&a),

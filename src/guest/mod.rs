@@ -6,7 +6,9 @@
 mod boot;
 mod error;
 mod files;
+mod host_files;
 mod network;
+mod program;
 mod serve;
 pub mod wire;
 

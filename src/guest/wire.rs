@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 
 /// Raised with every change of a message. Host and guest init of different versions do not talk.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Longest frame, kind and body; a job with a large environment has to fit.
 pub const MAX_FRAME: usize = 1 << 20;
 /// Name of the channel's virtio port.
@@ -39,6 +39,32 @@ pub struct GuestJob {
     pub network: Option<GuestNetwork>,
     /// Whether there is a disk to be mounted on `/scratch`.
     pub scratch: bool,
+    /// With standard input, by [`ToGuest::Input`]; else it is empty.
+    pub stdin: bool,
+    /// Made read-only before the workload starts; `/` is the root.
+    pub read_only: Vec<String>,
+}
+
+/// A second process in the guest.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuestExec {
+    /// Tells it from others; not 0, which is the workload.
+    pub id: u32,
+    /// Argument vector.
+    pub argv: Vec<String>,
+    /// `K=V`.
+    pub env: Vec<String>,
+    /// Working directory.
+    pub cwd: String,
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+    /// Further groups.
+    pub groups: Vec<u32>,
+    /// With standard input.
+    pub stdin: bool,
 }
 
 /// How `eth0` is set up: no DHCP, no ARP.
@@ -75,6 +101,15 @@ pub enum ToGuest {
     AskMemory,
     /// Answer with the same number.
     Echo(u64),
+    /// A piece of a tar archive that is to be unpacked on the root; empty: that was all of it. What is whole before the
+    /// job comes is there when the workload starts.
+    Files(Vec<u8>),
+    /// Start a second process.
+    Exec(Box<GuestExec>),
+    /// Standard input of the workload (0) or of a second process; empty: its end.
+    Input(u32, Vec<u8>),
+    /// A signal for a second process.
+    SignalExec(u32, i32),
 }
 
 /// From guest to host.
@@ -92,6 +127,12 @@ pub enum ToHost {
     Exited(i32),
     /// The workload could not be started, and why. Nothing follows.
     Failed(String),
+    /// A second process wrote to descriptor 1 or 2.
+    ExecOutput(u32, u8, Vec<u8>),
+    /// A second process ended.
+    ExecEnded(u32, i32),
+    /// A second process could not be started, and why.
+    ExecFailed(u32, String),
 }
 
 /// Bytes that are no message.
@@ -155,6 +196,10 @@ impl Message for ToGuest {
             Self::Signal(n) => (2, n.to_le_bytes().to_vec()),
             Self::AskMemory => (3, Vec::new()),
             Self::Echo(n) => (4, n.to_le_bytes().to_vec()),
+            Self::Files(bytes) => (5, bytes.clone()),
+            Self::Exec(exec) => (6, serde_json::to_vec(exec).unwrap_or_default()),
+            Self::Input(id, bytes) => (7, [&id.to_le_bytes(), bytes.as_slice()].concat()),
+            Self::SignalExec(id, n) => (8, [id.to_le_bytes(), n.to_le_bytes()].concat()),
         }
     }
 
@@ -168,6 +213,13 @@ impl Message for ToGuest {
             2 => Ok(Self::Signal(i32::from_le_bytes(exactly(kind, body)?))),
             3 => exactly::<0>(kind, body).map(|_| Self::AskMemory),
             4 => Ok(Self::Echo(u64::from_le_bytes(exactly(kind, body)?))),
+            5 => Ok(Self::Files(body.to_vec())),
+            6 => Ok(Self::Exec(serde_json::from_slice(body).map_err(WireError::Job)?)),
+            7 => numbered(kind, body).map(|(id, bytes)| Self::Input(id, bytes.to_vec())),
+            8 => {
+                let (id, n) = numbered(kind, body)?;
+                Ok(Self::SignalExec(id, i32::from_le_bytes(exactly(kind, n)?)))
+            }
             kind => Err(WireError::Kind { kind }),
         }
     }
@@ -182,6 +234,9 @@ impl Message for ToHost {
             Self::Echo(n) => (4, n.to_le_bytes().to_vec()),
             Self::Exited(code) => (5, code.to_le_bytes().to_vec()),
             Self::Failed(why) => (6, why.as_bytes().to_vec()),
+            Self::ExecOutput(id, fd, bytes) => (7, [&id.to_le_bytes(), &[*fd][..], bytes].concat()),
+            Self::ExecEnded(id, code) => (8, [id.to_le_bytes(), code.to_le_bytes()].concat()),
+            Self::ExecFailed(id, why) => (9, [&id.to_le_bytes(), why.as_bytes()].concat()),
         }
     }
 
@@ -203,6 +258,16 @@ impl Message for ToHost {
             4 => Ok(Self::Echo(u64::from_le_bytes(exactly(kind, body)?))),
             5 => Ok(Self::Exited(i32::from_le_bytes(exactly(kind, body)?))),
             6 => Ok(Self::Failed(String::from_utf8_lossy(body).into_owned())),
+            7 => match numbered(kind, body)? {
+                (id, [fd @ 1..=2, bytes @ ..]) => Ok(Self::ExecOutput(id, *fd, bytes.to_vec())),
+                _ => Err(WireError::Body { kind, length: body.len() }),
+            },
+            8 => {
+                let (id, code) = numbered(kind, body)?;
+                Ok(Self::ExecEnded(id, i32::from_le_bytes(exactly(kind, code)?)))
+            }
+            9 => numbered(kind, body)
+                .map(|(id, why)| Self::ExecFailed(id, String::from_utf8_lossy(why).into_owned())),
             kind => Err(WireError::Kind { kind }),
         }
     }
@@ -211,6 +276,12 @@ impl Message for ToHost {
 /// Refuses a version that is not ours.
 pub fn spoken(theirs: u32) -> Result<(), WireError> {
     if theirs == VERSION { Ok(()) } else { Err(WireError::Version { theirs }) }
+}
+
+/// A number and the rest.
+fn numbered(kind: u8, body: &[u8]) -> Result<(u32, &[u8]), WireError> {
+    let (id, rest) = body.split_first_chunk().ok_or(WireError::Body { kind, length: body.len() })?;
+    Ok((u32::from_le_bytes(*id), rest))
 }
 
 fn exactly<const N: usize>(kind: u8, body: &[u8]) -> Result<[u8; N], WireError> {
@@ -276,6 +347,8 @@ mod tests {
                     open_files,
                     network,
                     scratch,
+                    stdin: !scratch,
+                    read_only: vec!["/".into()],
                 };
                 ToGuest::Job(Box::new(job))
             },
@@ -286,7 +359,13 @@ mod tests {
         let small = prop_oneof![
             any::<i32>().prop_map(ToGuest::Signal),
             Just(ToGuest::AskMemory),
-            any::<u64>().prop_map(ToGuest::Echo)
+            any::<u64>().prop_map(ToGuest::Echo),
+            any::<Vec<u8>>().prop_map(ToGuest::Files),
+            any::<(u32, Vec<u8>)>().prop_map(|(id, b)| ToGuest::Input(id, b)),
+            any::<(u32, i32)>().prop_map(|(id, n)| ToGuest::SignalExec(id, n)),
+            any::<(u32, Vec<String>)>().prop_map(|(id, argv)| {
+                ToGuest::Exec(Box::new(GuestExec { id, argv, ..GuestExec::default() }))
+            }),
         ];
         prop_oneof![job(), small]
     }
@@ -302,6 +381,9 @@ mod tests {
             any::<u64>().prop_map(ToHost::Echo),
             any::<i32>().prop_map(ToHost::Exited),
             any::<String>().prop_map(ToHost::Failed),
+            (any::<u32>(), 1u8..=2, any::<Vec<u8>>()).prop_map(|(id, fd, b)| ToHost::ExecOutput(id, fd, b)),
+            any::<(u32, i32)>().prop_map(|(id, code)| ToHost::ExecEnded(id, code)),
+            any::<(u32, String)>().prop_map(|(id, why)| ToHost::ExecFailed(id, why)),
         ]
     }
 
@@ -338,7 +420,7 @@ mod tests {
 
     #[test]
     fn other_versions_and_absurd_lengths_are_refused() {
-        let json = br#"{"version":99,"argv":[],"env":[],"cwd":"/","uid":0,"gid":0,"groups":[],"hostname":"","open_files":[1,1],"network":null,"scratch":false}"#;
+        let json = br#"{"version":99,"argv":[],"env":[],"cwd":"/","uid":0,"gid":0,"groups":[],"hostname":"","open_files":[1,1],"network":null,"scratch":false,"stdin":false,"read_only":[]}"#;
         let e = ToGuest::from_parts(1, json).expect_err("version 99");
         assert!(e.to_string().contains("version 99"), "{e}");
         let e = decode::<ToHost>(&u32::MAX.to_le_bytes(), 4).expect_err("4 GiB");

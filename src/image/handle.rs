@@ -154,6 +154,15 @@ impl Image {
         super::user::resolve(&self.run_spec().user, layers)
     }
 
+    /// As [`Image::resolve_user`], for another user than the image's own.
+    pub fn resolve_named_user(
+        &self,
+        user: &str,
+        layers: &[PathBuf],
+    ) -> Result<(u32, u32, Vec<u32>), ImageError> {
+        super::user::resolve(user, layers)
+    }
+
     /// Every blob that it needs, with its bytes.
     pub fn blobs(&self) -> Result<BTreeMap<Digest, u64>, ImageError> {
         let described = self.manifest.layers().iter().chain([self.manifest.config()]);

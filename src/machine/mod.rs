@@ -19,4 +19,4 @@ mod watch;
 
 pub use arm::Armed;
 pub use error::MachineError;
-pub use running::{MachineEvent, RunningMachine};
+pub use running::{ExecEvent, MachineEvent, RunningMachine};

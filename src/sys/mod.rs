@@ -5,6 +5,7 @@
 pub mod clock;
 mod clone3;
 pub mod netlink;
+pub mod pidfd;
 pub mod port;
 pub mod process;
 pub mod spawn;

@@ -23,6 +23,7 @@ pub struct Spawn {
     fds: Vec<(RawFd, RawFd)>,
     cgroup: CgroupPlace,
     new_session: bool,
+    controlling_terminal: bool,
 }
 
 /// Where the child is born.
@@ -99,6 +100,7 @@ impl Spawn {
             fds: Vec::new(),
             cgroup: CgroupPlace::default(),
             new_session: false,
+            controlling_terminal: false,
         })
     }
 
@@ -144,6 +146,12 @@ impl Spawn {
     /// setsid, so that signals of the harness's terminal do not reach it.
     pub fn new_session(mut self) -> Self {
         self.new_session = true;
+        self
+    }
+
+    /// Makes descriptor 0, a terminal, the controlling one of the new session.
+    pub fn controlling_terminal(mut self) -> Self {
+        self.controlling_terminal = true;
         self
     }
 
@@ -261,6 +269,9 @@ fn child_steps(plan: &ChildPlan) -> (&'static str, i32) {
             if libc::dup3(from, to, 0) < 0 {
                 return ("dup3", errno());
             }
+        }
+        if s.controlling_terminal && libc::ioctl(0, libc::TIOCSCTTY, 0) < 0 {
+            return ("TIOCSCTTY", errno());
         }
         if let Some((uid, gid)) = s.ids {
             if libc::syscall(libc::SYS_setgroups, s.groups.len(), s.groups.as_ptr()) < 0 {

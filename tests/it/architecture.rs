@@ -12,8 +12,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("guest", &["guest", "sys"]),
     ("machine", &["machine", "guest", "sys"]),
     ("target", &["target", "container", "machine", "guest", "sys", "record"]),
+    ("life", &["life", "target", "container", "machine", "guest", "image", "workload", "sys"]),
     ("measure", &["measure", "target", "workload", "record", "image", "sys", "container"]),
-    ("cli", &["cli", "measure", "target", "workload", "record", "report", "image", "machine", "sys"]),
+    ("cli", &["cli", "life", "measure", "target", "workload", "record", "report", "image", "machine", "sys"]),
 ];
 
 fn sources(dir: &Path) -> Vec<PathBuf> {
