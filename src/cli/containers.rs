@@ -12,7 +12,10 @@ pub fn open() -> anyhow::Result<Root> {
     let path = default_root();
     let root =
         Root::open(&path).with_context(|| format!("open the containers' folder {}", path.display()))?;
-    recover(&root).context("set right what a killed command left")?;
+    // One container that cannot be helped must not keep others from being listed, stopped or removed.
+    if let Err(e) = recover(&root) {
+        eprintln!("taremark: set right what a killed command left: {}", e.chain());
+    }
     Ok(root)
 }
 

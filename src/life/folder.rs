@@ -9,14 +9,14 @@ use super::error::{LifeError, io};
 use super::names;
 use super::spec::Spec;
 use super::state::State;
-use nix::fcntl::{Flock, FlockArg};
+use rustix::fs::{FlockOperation, flock};
 use std::fs::File;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// A lock on a file, held until dropped.
-pub type Lock = Flock<File>;
+/// A lock on a file, held until it is closed in every process that has it: a monitor inherits its own.
+pub type Lock = File;
 
 /// `TAREMARK_STATE`, or `/var/lib/taremark/containers`: on a disk, because what containers write is kept there.
 pub fn default_root() -> PathBuf {
@@ -42,11 +42,15 @@ fn open_lock(path: &Path) -> Result<File, LifeError> {
     File::options().create(true).truncate(false).read(true).write(true).open(path).map_err(io("open", path))
 }
 
-fn try_lock(path: &Path, how: FlockArg) -> Result<Option<Lock>, LifeError> {
-    match Flock::lock(open_lock(path)?, how) {
-        Ok(lock) => Ok(Some(lock)),
-        Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(None),
-        Err((_, e)) => Err(io("lock", path)(e.into())),
+fn try_lock(path: &Path, how: FlockOperation) -> Result<Option<Lock>, LifeError> {
+    let file = open_lock(path)?;
+    loop {
+        match flock(&file, how) {
+            Ok(()) => return Ok(Some(file)),
+            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(e) => return Err(io("lock", path)(e.into())),
+        }
     }
 }
 
@@ -72,7 +76,8 @@ impl Root {
     /// The lock under which containers appear and go and networks change. Waits for it.
     pub fn lock(&self) -> Result<Lock, LifeError> {
         let path = self.0.join("lock");
-        Flock::lock(open_lock(&path)?, FlockArg::LockExclusive).map_err(|(_, e)| io("lock", &path)(e.into()))
+        let locked = try_lock(&path, FlockOperation::LockExclusive)?;
+        locked.ok_or_else(|| io("lock", &path)(std::io::Error::from(std::io::ErrorKind::WouldBlock)))
     }
 
     /// All containers, the oldest first. Folders that cannot be read are left out: they are on their way in or out.
@@ -203,17 +208,17 @@ impl Folder {
 
     /// Takes the monitor's place; none while there is one.
     pub fn claim(&self) -> Result<Option<Lock>, LifeError> {
-        try_lock(&self.file("monitor.lock"), FlockArg::LockExclusiveNonblock)
+        try_lock(&self.file("monitor.lock"), FlockOperation::NonBlockingLockExclusive)
     }
 
     /// Whether it has a monitor.
     pub fn is_watched(&self) -> Result<bool, LifeError> {
-        Ok(try_lock(&self.file("monitor.lock"), FlockArg::LockSharedNonblock)?.is_none())
+        Ok(try_lock(&self.file("monitor.lock"), FlockOperation::NonBlockingLockShared)?.is_none())
     }
 
     /// Keeps it from being removed, for a moment, by who has still to read how it ended.
     pub fn reading(&self) -> Result<Option<Lock>, LifeError> {
-        try_lock(&self.file("readers.lock"), FlockArg::LockSharedNonblock)
+        try_lock(&self.file("readers.lock"), FlockOperation::NonBlockingLockShared)
     }
 
     /// Removes it, once nobody reads it or after two seconds. One that is gone is no error.
@@ -221,7 +226,7 @@ impl Folder {
         let until = Instant::now() + Duration::from_secs(2);
         let readers = self.file("readers.lock");
         while readers.exists()
-            && try_lock(&readers, FlockArg::LockExclusiveNonblock).is_ok_and(|l| l.is_none())
+            && try_lock(&readers, FlockOperation::NonBlockingLockExclusive).is_ok_and(|l| l.is_none())
             && Instant::now() < until
         {
             std::thread::sleep(Duration::from_millis(5));

@@ -11,14 +11,16 @@ use super::state::{State, Status};
 /// `--rm` are removed. What killed commands left half made goes, too.
 pub fn recover(root: &Root) -> Result<(), LifeError> {
     root.clear_leavings()?;
+    let mut first = Ok(());
     for (folder, spec) in root.all()? {
         match one(&folder, &spec) {
             // Its monitor, or another command, was quicker.
             Err(LifeError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
-            other => other?,
+            other if first.is_ok() => first = other,
+            _ => {}
         }
     }
-    Ok(())
+    first
 }
 
 fn one(folder: &Folder, spec: &Spec) -> Result<(), LifeError> {

@@ -213,7 +213,7 @@ pub fn watch(folder: &Folder, lock: Lock, adopt: bool) -> Result<UnixStream, Lif
     let mut spawn = Spawn::new(&program, &argv, &env)?.new_session();
     let mut held = Vec::new();
     let given: [(&dyn AsFd, i32); 4] =
-        [(&null, 0), (&log, 2), (&theirs, MONITOR_CLIENT), (&*lock, MONITOR_LOCK)];
+        [(&null, 0), (&log, 2), (&theirs, MONITOR_CLIENT), (&lock, MONITOR_LOCK)];
     for (fd, number) in given {
         let high =
             rustix::io::fcntl_dupfd_cloexec(fd.as_fd(), ABOVE).map_err(system("duplicate a descriptor"))?;

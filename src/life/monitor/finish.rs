@@ -6,6 +6,7 @@ use crate::life::folder::Folder;
 use crate::life::network;
 use crate::life::spec::{CGROUP_PARENT, Spec, TargetKind};
 use crate::life::state::{State, Status, now_ms};
+use nix::mount::{MntFlags, umount2};
 
 /// Removes processes, cgroup and runtime's state, and only then says that it has exited. Everything here may have been
 /// done before.
@@ -18,6 +19,8 @@ pub fn settle(folder: &Folder, spec: &Spec, mut state: State, code: Option<i32>)
         delete(folder, spec);
     }
     remove_cgroup(spec)?;
+    // In the monitor's own namespace; nowhere else is anything mounted there.
+    let _ = umount2(&folder.file("root"), MntFlags::MNT_DETACH);
     for name in ["stdout", "stderr", "ctl", "console.sock"] {
         let _ = std::fs::remove_file(folder.file(name));
     }

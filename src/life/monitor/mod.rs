@@ -90,15 +90,16 @@ pub fn run(path: &Path, adopt: bool) -> Result<(), LifeError> {
     let body = match started {
         Ok(body) => body,
         Err(e) => {
-            if adopt {
-                not_adopted(&folder, &spec, state)?;
+            let settled = if adopt {
+                not_adopted(&folder, &spec, state)
             } else {
-                not_started(&folder, &spec, state, &e)?;
-            }
+                not_started(&folder, &spec, state, &e)
+            };
             if let Some(mut client) = client {
                 let told = ToClient::Failed(i32::from(e.exit_code()), e.chain());
                 let _ = client.write_all(&told.frame());
             }
+            settled?;
             return Err(e);
         }
     };
