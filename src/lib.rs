@@ -15,6 +15,7 @@ pub mod load;
 pub mod machine;
 pub mod measure;
 pub mod record;
+pub mod report;
 pub mod stats;
 pub mod sys;
 pub mod target;

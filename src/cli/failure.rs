@@ -2,6 +2,7 @@
 //! code.
 
 use crate::image::ImageError;
+use crate::machine::MachineError;
 use crate::measure::MeasureError;
 use crate::target::TargetError;
 use std::io::ErrorKind;
@@ -76,6 +77,9 @@ fn code(error: &anyhow::Error) -> u8 {
         if cause.is::<Lacks>() || matches!(cause.downcast_ref(), Some(TargetError::Missing { .. })) {
             return LACKS;
         }
+        if let Some(MachineError::Missing { .. } | MachineError::NoKernel { .. }) = cause.downcast_ref() {
+            return LACKS;
+        }
         if let Some(ImageError::NotFound(_) | ImageError::BadReference { .. } | ImageError::BadDigest(_)) =
             cause.downcast_ref()
         {
@@ -95,6 +99,12 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
         }
         if let Some(TargetError::Missing { program, .. }) = cause.downcast_ref() {
             return Some(super::doctor::package_of(program));
+        }
+        if let Some(MachineError::Missing { program, .. }) = cause.downcast_ref() {
+            return Some(super::doctor::package_of(program));
+        }
+        if let Some(MachineError::NoKernel { .. }) = cause.downcast_ref() {
+            return Some("taremark kernel fetch".into());
         }
         if let Some(ImageError::NotFound(_)) = cause.downcast_ref() {
             return Some(

@@ -86,7 +86,7 @@ enum Verb {
     /// Watch a container (started by `run`)
     #[command(hide = true)]
     Monitor(monitor::Arguments),
-    /// Fetch and list kernels for machines
+    /// Fetch, build, list and choose kernels for machines
     Kernel(kernel::Arguments),
     /// Print a shell's completions
     Completions(completions::Arguments),

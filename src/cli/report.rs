@@ -1,5 +1,6 @@
 //! `taremark report`: from a record alone.
 
+use anyhow::Context;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -15,8 +16,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Renders, and prints the table and where the rest lies.
+/// Renders, and prints the table, what a reader has to know, and where the page lies.
 pub fn show(dir: &std::path::Path) -> anyhow::Result<()> {
-    println!("report: {}", dir.join("report.html").display());
+    let rendered = crate::report::render(dir).with_context(|| format!("report on {}", dir.display()))?;
+    println!("{}", rendered.table);
+    rendered.warnings.iter().for_each(|w| println!("note: {w}"));
+    println!("report: {}", rendered.page.display());
     Ok(())
 }

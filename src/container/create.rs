@@ -1,10 +1,12 @@
 //! `create` and `start`.
 
-use super::config::RuntimeConfig;
+use super::config::{Hooks, RuntimeConfig};
+use super::console::{self, Console};
 use super::error::{RuntimeError, io, system};
-use super::launch::{Launched, cgroups_path, launch};
+use super::launch::{Launched, Wish, cgroups_path, launch};
 use super::state::{GATE, Saved, StateDir, Status, start_time};
 use super::trace::{Trace, chrome};
+use super::{hooks, listen};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -21,22 +23,64 @@ pub struct CreateOptions {
     pub pid_file: Option<PathBuf>,
     /// Gets the time line.
     pub trace: Option<PathBuf>,
+    /// Unix socket that gets the master of the terminal.
+    pub console_socket: Option<PathBuf>,
+    /// Descriptors that are handed through, besides those of LISTEN_FDS.
+    pub preserve_fds: u32,
+    /// Move the root instead of pivot_root.
+    pub no_pivot: bool,
+    /// Keep the caller's session keyring.
+    pub no_new_keyring: bool,
+    /// Cgroups by systemd.
+    pub systemd_cgroup: bool,
+}
+
+/// A container whose init is made.
+pub(super) struct Prepared {
+    pub(super) launched: Launched,
+    pub(super) dir: StateDir,
+    pub(super) console: Option<Console>,
+    pub(super) saved: Saved,
 }
 
 /// Makes the container up to the point where only the workload is missing.
 pub fn create(options: &CreateOptions) -> Result<(), RuntimeError> {
-    prepare(options, true).map(|_| ())
+    prepare(options, true, false).map(|_| ())
 }
 
 /// Common to `create` and `run`: config, state, init. Whatever fails leaves nothing.
-pub(super) fn prepare(options: &CreateOptions, gated: bool) -> Result<(Launched, StateDir), RuntimeError> {
-    let mut trace = Trace::default();
+pub(super) fn prepare(
+    options: &CreateOptions,
+    gated: bool,
+    foreground: bool,
+) -> Result<Prepared, RuntimeError> {
+    let mut trace = Trace::new(options.trace.is_some());
+    let preserved = listen::preserved(options.preserve_fds)?;
+    if options.systemd_cgroup && !Path::new("/run/systemd/system").exists() {
+        return Err(RuntimeError::NoSystemd);
+    }
     let bundle = std::fs::canonicalize(&options.bundle).map_err(io("find bundle", &options.bundle))?;
-    let config = RuntimeConfig::read(&bundle)?;
+    let (config, json) = RuntimeConfig::read(&bundle)?;
     trace.done("parse");
+    let console = console::open(config.process.terminal, options.console_socket.as_deref(), foreground)?;
     let dir = StateDir::create(&options.root, &options.id)?;
-    match prepare_in(options, gated, &bundle, &config, &dir, trace) {
-        Ok(launched) => Ok((launched, dir)),
+    let mut saved = saved(options, &bundle, &config, 0, now());
+    let gate = if gated { make_gate(&dir).map(Some) } else { Ok(None) };
+    let launched = gate.and_then(|gate| {
+        let wish = Wish {
+            options,
+            bundle: &bundle,
+            config: &config,
+            gate,
+            console: console.as_ref().map(|c| &c.to),
+            preserved: &preserved,
+            saved: &saved.clone(),
+        };
+        dir.keep_config(&json)?;
+        prepare_in(wish, &dir, trace, &mut saved)
+    });
+    match launched {
+        Ok(launched) => Ok(Prepared { launched, dir, console, saved }),
         Err(e) => {
             let _ = dir.remove();
             Err(e)
@@ -44,31 +88,46 @@ pub(super) fn prepare(options: &CreateOptions, gated: bool) -> Result<(Launched,
     }
 }
 
-fn prepare_in(
+/// What is kept of it.
+pub(super) fn saved(
     options: &CreateOptions,
-    gated: bool,
     bundle: &Path,
     config: &RuntimeConfig,
-    dir: &StateDir,
-    trace: Trace,
-) -> Result<Launched, RuntimeError> {
-    let gate = if gated { Some(make_gate(dir)?) } else { None };
+    pid: i32,
+    created: String,
+) -> Saved {
+    let later = config.hooks.clone().unwrap_or_default();
+    Saved {
+        oci_version: config.oci_version.clone(),
+        id: options.id.clone(),
+        pid,
+        start_time: start_time(pid).unwrap_or(0),
+        bundle: bundle.to_owned(),
+        cgroups_path: cgroups_path(config, &options.id),
+        annotations: config.annotations.clone(),
+        created,
+        owner: nix::unistd::geteuid().as_raw(),
+        hooks: Hooks { poststart: later.poststart, poststop: later.poststop, ..Hooks::default() },
+    }
+}
+
+/// RFC 3339, UTC, whole seconds.
+pub(super) fn now() -> String {
+    let form = time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+    time::OffsetDateTime::now_utc().format(form).unwrap_or_default()
+}
+
+fn prepare_in(wish: Wish, dir: &StateDir, trace: Trace, saved: &mut Saved) -> Result<Launched, RuntimeError> {
+    let options = wish.options;
     let save = |pid| {
-        dir.save(&Saved {
-            oci_version: "1.2.0".into(),
-            id: options.id.clone(),
-            pid,
-            start_time: start_time(pid).unwrap_or(0),
-            bundle: bundle.to_owned(),
-            cgroups_path: cgroups_path(config, &options.id),
-            annotations: config.annotations.clone(),
-        })?;
+        (saved.pid, saved.start_time) = (pid, start_time(pid).unwrap_or(0));
+        dir.save(saved)?;
         match &options.pid_file {
             Some(path) => std::fs::write(path, pid.to_string()).map_err(io("write", path)),
             None => Ok(()),
         }
     };
-    let launched = launch(&options.id, bundle, config, gate, trace, save)?;
+    let launched = launch(wish, trace, save)?;
     if let Some(path) = &options.trace {
         let own = std::process::id() as i32;
         let text = chrome(&[(own, &launched.spans), (launched.pid, &launched.init_spans)]);
@@ -102,5 +161,9 @@ pub fn start(root: &Path, id: &str) -> Result<(), RuntimeError> {
     // Unlinked first: a second `start` then finds a running container, never a second word to go.
     std::fs::remove_file(&path).map_err(io("remove", &path))?;
     rustix::io::write(&gate, b"0").map_err(system("write to the container's init"))?;
+    if let Err(e) = hooks::run("poststart", &saved.hooks.poststart, &saved.hook_state("running")) {
+        super::kill::destroy(&saved, dir)?;
+        return Err(e.into());
+    }
     Ok(())
 }

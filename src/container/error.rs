@@ -78,6 +78,66 @@ pub enum RuntimeError {
         /// Parser's reason.
         source: serde_json::Error,
     },
+    /// A signal for one that has ended. The last words are what engines look for.
+    #[error("container {id} is stopped: container not running")]
+    NotRunning {
+        /// Its id.
+        id: String,
+    },
+    /// A terminal and nobody to take it, or the other way round.
+    #[error("{0}")]
+    Console(&'static str),
+    /// A descriptor that is to be handed through.
+    #[error("descriptor {fd} is to be preserved, but is not open")]
+    Preserved {
+        /// Its number.
+        fd: u32,
+    },
+    /// A hook failed.
+    #[error(transparent)]
+    Hook(#[from] super::hooks::HookError),
+    /// `--systemd-cgroup` without systemd.
+    #[error(
+        "--systemd-cgroup: systemd does not run on this host: leave it out, and cgroups are made directly"
+    )]
+    NoSystemd,
+    /// No freezer.
+    #[error("this host has no freezer for cgroups (controller freezer, or cgroup.freeze)")]
+    NoFreezer,
+    /// Not all of it would stand still.
+    #[error("the container did not stand still within {seconds} s")]
+    Freeze {
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// `exec --process`.
+    #[error("{path}: process.{field}: {why}")]
+    Process {
+        /// The file.
+        path: PathBuf,
+        /// JSON path of the field.
+        field: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// checkpoint and restore.
+    #[error("{verb} needs the program criu, which is not in PATH: install it")]
+    NoCriu {
+        /// Which of them.
+        verb: &'static str,
+    },
+    /// criu said no.
+    #[error("criu {verb} failed ({status}); its log is {log}{last}")]
+    Criu {
+        /// Its verb.
+        verb: &'static str,
+        /// Its exit status.
+        status: String,
+        /// Its log.
+        log: PathBuf,
+        /// Last error of that log.
+        last: String,
+    },
     /// Unknown signal.
     #[error("signal {0:?} is not known: use a number or a name like TERM")]
     Signal(String),

@@ -1,27 +1,22 @@
 //! What the child does between clone and exec, one step a line; each step that fails is reported by name.
 
-use super::config::{NamespaceKind, RuntimeConfig};
+use super::config::{Mount, NamespaceKind, RuntimeConfig};
+use super::confine::Confine;
+use super::listen::Preserved;
 use super::namespaces::{self, Entered};
+use super::order::Order;
+use super::place::Place;
 use super::rootfs::{self, Step};
-use super::trace::{Span, Trace};
-use super::{capabilities, cgroup_mount, devices};
-use crate::container::cgroup::Hierarchies;
+use super::state::Saved;
+use super::sync::{Report, tell, wait};
+use super::terminal::Terminal;
+use super::trace::Trace;
+use super::{cgroup_mount, cover, devices, hooks, idmap, network};
 use crate::sys::process;
-use nix::sys::socket::{MsgFlags, recv, send};
-use serde::{Deserialize, Serialize};
+use std::cell::Cell;
 use std::convert::Infallible;
-use std::ffi::CString;
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::{Path, PathBuf};
-
-/// What the child tells the parent, once.
-#[derive(Debug, Serialize, Deserialize)]
-pub enum Report {
-    /// All is done but the exec; the time line so far.
-    Ready(Vec<Span>),
-    /// A step failed.
-    Failed(String),
-}
+use std::os::fd::OwnedFd;
+use std::path::Path;
 
 /// Everything that the child needs, made before the clone.
 pub struct Init<'a> {
@@ -33,73 +28,165 @@ pub struct Init<'a> {
     pub entered: Vec<Entered>,
     /// Compiled filter.
     pub filter: Option<super::seccomp::Filter>,
-    /// For the cgroup mounts.
-    pub hierarchies: Hierarchies,
+    /// Its cgroup.
+    pub place: Place<'a>,
     /// To and from the parent.
     pub sync: OwnedFd,
     /// `create` only: a FIFO; a byte in it is the word to go.
     pub gate: Option<OwnedFd>,
-    /// Descriptors from 3 on that the workload keeps.
-    pub preserve_fds: u32,
+    /// Where the master of the terminal goes.
+    pub console: Option<&'a OwnedFd>,
+    /// Descriptors that the workload keeps.
+    pub preserved: &'a Preserved,
+    /// Mounts whose ids are mapped.
+    pub idmapped: Vec<idmap::Ready>,
+    /// Move the root instead of pivot_root.
+    pub no_pivot: bool,
+    /// With a session keyring of its own.
+    pub keyring: bool,
+    /// For the state that hooks get.
+    pub saved: &'a Saved,
+    /// Whether the gate is behind it.
+    pub started: Cell<bool>,
+    /// Its time line.
+    pub trace: Trace,
 }
 
 /// Runs in the child and never returns.
-pub fn run(init: &Init) -> ! {
-    let Err(step) = steps(init);
-    tell(init, &Report::Failed(step.text().to_owned()));
+pub fn run(mut init: Init) -> ! {
+    let trace = std::mem::replace(&mut init.trace, Trace::new(false)).again();
+    let Err(step) = steps(&init, trace);
+    tell(&init.sync, &Report::Failed(step.text().to_owned()));
+    if init.started.get() {
+        // Nobody listens any more once `start` has been called.
+        let _ = rustix::io::write(rustix::stdio::stderr(), format!("tarec: {}\n", step.text()).as_bytes());
+    }
     process::exit_now(1)
 }
 
-fn tell(init: &Init, report: &Report) {
-    let json = serde_json::to_vec(report).unwrap_or_default();
-    let _ = send(init.sync.as_raw_fd(), &json, MsgFlags::MSG_NOSIGNAL);
-}
-
-/// Waits for the parent's word; without it (the parent is dead) the child ends.
-fn wait_for_parent(init: &Init) -> Result<(), Step> {
-    let mut byte = [0u8; 1];
-    match recv(init.sync.as_raw_fd(), &mut byte, MsgFlags::empty()) {
-        Ok(1) => Ok(()),
-        Ok(_) => Err(Step::new("wait for", "the runtime", std::io::ErrorKind::UnexpectedEof.into())),
-        Err(e) => Err(Step::new("wait for", "the runtime", e.into())),
-    }
-}
-
-fn steps(init: &Init) -> Result<Infallible, Step> {
+fn steps(init: &Init, mut trace: Trace) -> Result<Infallible, Step> {
     let config = init.config;
-    let mut trace = Trace::default();
     let user_namespace = config.namespace(NamespaceKind::User).is_some();
     if user_namespace {
-        wait_for_parent(init)?;
+        wait(&init.sync)?;
     }
     let named =
         |what: &'static str, object: &'static str| move |e: nix::Error| Step::new(what, object, e.into());
     nix::unistd::setsid().map_err(named("make", "a session"))?;
+    init.place.enter(config)?;
+    trace.done("cgroup");
     namespaces::enter(&init.entered).map_err(named("enter", "namespaces"))?;
     if user_namespace {
         process::set_ids(0, 0, &[]).map_err(|(call, e)| Step::new(call, "0 in the user namespace", e))?;
     }
+    let pid = if config.hooks.is_some() { own_pid() } else { 0 };
+    namespaces::unshare_late(config)?;
     identity(config)?;
     trace.done("namespaces");
     let root_path = rootfs::mount_root(config, init.bundle)?;
     let root = rootfs::open_root(&root_path)?;
     trace.done("rootfs");
-    for m in config.mounts.iter().filter(|m| m.kind != "cgroup") {
-        rootfs::mount_one(&root, m, init.bundle)?;
+    mount_all(init, &root, pid, &mut trace)?;
+    last_steps(init, pid, trace)
+}
+
+/// As the host sees it: /proc is still the host's here.
+fn own_pid() -> i32 {
+    let link = std::fs::read_link("/proc/self").unwrap_or_default();
+    link.to_string_lossy().parse().unwrap_or(0)
+}
+
+/// As much as can be before the word to go, the rest after it.
+fn mount_all(init: &Init, root: &OwnedFd, pid: i32, trace: &mut Trace) -> Result<(), Step> {
+    let config = init.config;
+    let order = Order::of(config);
+    let mounter = Mounter { init, root };
+    mounter.mount(&order.first)?;
+    let inside = if order.last_is_plain { Some(mounter.go_inside()?) } else { None };
+    // A sysctl has to be written before /proc/sys is read-only, and may be one of the network.
+    let covered = |p: &Path| inside.is_some() && config.linux.sysctl.is_empty() && p.starts_with("/proc");
+    if let Some(null) = &inside {
+        cover::paths(root, config, null, covered)?;
     }
-    devices::make(&root, config, user_namespace)?;
-    let null = open_null(&root)?;
     trace.done("mounts");
-    wait_for_parent(init)?;
-    namespaces::unshare_late(config).map_err(named("make", "the cgroup namespace"))?;
-    for m in config.mounts.iter().filter(|m| m.kind == "cgroup") {
-        cgroup_mount::mount_cgroups(&root, m, &init.hierarchies)?;
+    network(init)?;
+    trace.done("wait");
+    mounter.mount(&order.last)?;
+    let entered = if inside.is_none() {
+        hooks_before_pivot(init, pid)?;
+        Some(mounter.go_inside()?)
+    } else {
+        None
+    };
+    cover::sysctl(config)?;
+    if let Some(null) = inside.as_ref().or(entered.as_ref()) {
+        cover::paths(root, config, null, |p| !covered(p))?;
     }
-    trace.done("cgroup");
-    rootfs::pivot(&root)?;
-    cover(config, &null)?;
-    trace.done("pivot");
-    last_steps(init, trace)
+    trace.done("late mounts");
+    cover::root(root, config)
+}
+
+/// The runtime's hooks, then those that run here, in the container's namespaces, with the host's files in sight.
+fn hooks_before_pivot(init: &Init, pid: i32) -> Result<(), Step> {
+    let Some(all) = init.config.hooks.as_ref().filter(|h| h.before_pivot()) else { return Ok(()) };
+    tell(&init.sync, &Report::Mounted);
+    wait(&init.sync)?;
+    let state = init.saved.state("creating", pid).to_string();
+    hooks::run("createContainer", &all.create_container, state.as_bytes()).map_err(|e| Step::told("hook", &e))
+}
+
+/// Mounts for one container.
+struct Mounter<'a> {
+    init: &'a Init<'a>,
+    root: &'a OwnedFd,
+}
+
+impl Mounter<'_> {
+    fn mount(&self, mounts: &[&Mount]) -> Result<(), Step> {
+        mounts.iter().try_for_each(|m| match m.kind.as_str() {
+            "cgroup" => cgroup_mount::mount_cgroups(self.root, m, self.init.place.cgroup.hierarchies()),
+            _ => rootfs::mount_one(self.root, m, self.init.bundle, self.idmapped(m)),
+        })
+    }
+
+    fn idmapped(&self, m: &Mount) -> Option<&OwnedFd> {
+        let is_it = |r: &&idmap::Ready| std::ptr::eq(&raw const self.init.config.mounts[r.index], m);
+        self.init.idmapped.iter().find(is_it).map(|r| &r.tree)
+    }
+
+    /// Makes the devices and lets go of the host's root. The container's null device, for masks.
+    fn go_inside(&self) -> Result<OwnedFd, Step> {
+        let config = self.init.config;
+        devices::make(self.root, config, config.namespace(NamespaceKind::User).is_some())?;
+        let null = cover::open_null(self.root)?;
+        if let Some(console) = self.init.console {
+            let process = &config.process;
+            let terminal = Terminal::open(self.root, process.console_size, process.user.uid)?;
+            terminal.bind_console(self.root)?;
+            terminal.hand_over(console)?;
+        }
+        if self.init.no_pivot {
+            rootfs::move_root(self.root)?
+        } else {
+            rootfs::pivot(self.root)?
+        }
+        rootfs::set_propagation(config)?;
+        Ok(null)
+    }
+}
+
+/// Waits for the word to go, and enters the network namespace that came with it.
+fn network(init: &Init) -> Result<(), Step> {
+    let failed = |e| Step::new("enter", "the network namespace", e);
+    match wait(&init.sync)? {
+        Some(made) => {
+            nix::sched::setns(&made, nix::sched::CloneFlags::CLONE_NEWNET).map_err(|e| failed(e.into()))
+        }
+        // A namespace that was entered by path is as its maker left it.
+        None if network::is_new(init.config) => crate::sys::netlink::set_up_loopback()
+            .map_err(|e| Step::new("set up", "lo", std::io::Error::other(e))),
+        None => Ok(()),
+    }
 }
 
 fn identity(config: &RuntimeConfig) -> Result<(), Step> {
@@ -112,117 +199,37 @@ fn identity(config: &RuntimeConfig) -> Result<(), Step> {
         rustix::system::setdomainname(name)
             .map_err(|e| Step::new("set domainname", &config.domainname, e.into()))?;
     }
-    // A namespace that was entered by path is as its maker left it.
-    let new_network = config.namespace(NamespaceKind::Network).is_some_and(|n| n.path.is_none());
-    if new_network {
-        crate::sys::netlink::set_up("lo").map_err(|e| Step::new("set up", "lo", std::io::Error::other(e)))?;
-    }
     Ok(())
 }
 
-/// The container's own /dev/null, with which files are masked: one of the host would lie in mounts that are left.
-/// Checked, because an image may have anything of that name (CVE-2025-31133).
-fn open_null(root: &OwnedFd) -> Result<OwnedFd, Step> {
-    let null = rootfs::open_path(root, Path::new("/dev/null"))?;
-    let is_null = rustix::fs::fstat(&null).is_ok_and(|s| s.st_rdev == nix::sys::stat::makedev(1, 3));
-    let other = || Step::new("mask with", "/dev/null", std::io::Error::other("it is not the null device"));
-    if is_null { Ok(null) } else { Err(other()) }
-}
-
-/// After the pivot: what may not be seen or written.
-fn cover(config: &RuntimeConfig, null: &OwnedFd) -> Result<(), Step> {
-    for (name, value) in &config.linux.sysctl {
-        let path = PathBuf::from("/proc/sys").join(name.replace('.', "/"));
-        std::fs::write(&path, value).map_err(|e| Step::new("set linux.sysctl", name, e))?;
-    }
-    let root = rootfs::open_root(Path::new("/"))?;
-    for path in &config.linux.readonly_paths {
-        rootfs::make_readonly(&root, path)?;
-    }
-    for path in &config.linux.masked_paths {
-        rootfs::mask(&root, path, null)?;
-    }
-    if config.root.readonly { rootfs::make_root_readonly(&root) } else { Ok(()) }
-}
-
-fn last_steps(init: &Init, mut trace: Trace) -> Result<Infallible, Step> {
+fn last_steps(init: &Init, pid: i32, mut trace: Trace) -> Result<Infallible, Step> {
     let config = init.config;
-    let p = &config.process;
-    let named =
-        |what: &'static str, object: &'static str| move |e: std::io::Error| Step::new(what, object, e);
-    if let Some(score) = p.oom_score_adj {
-        std::fs::write("/proc/self/oom_score_adj", score.to_string())
-            .map_err(named("set", "process.oomScoreAdj"))?;
-    }
-    for limit in &p.rlimits {
-        super::rlimits::set(limit).map_err(|e| Step::new("set process.rlimits", &limit.kind, e))?;
-    }
-    process::join_new_session_keyring().map_err(named("join", "a new session keyring"))?;
-    process::close_on_exec_from(3 + init.preserve_fds).map_err(named("close", "descriptors"))?;
-    let early_filter = !p.no_new_privileges;
-    let none = Default::default();
-    let wanted = p.capabilities.as_ref().unwrap_or(&none);
-    capabilities::drop_bounding(wanted).map_err(named("drop", "process.capabilities.bounding"))?;
-    if early_filter {
-        // Without no_new_privs the kernel takes a filter from a privileged process only.
-        install(init)?;
-    }
-    process::keep_capabilities(true).map_err(named("keep", "capabilities"))?;
-    process::set_ids(p.user.uid, p.user.gid, &p.user.additional_gids)
-        .map_err(|(call, e)| Step::new(call, "process.user", e))?;
-    let mask = nix::sys::stat::Mode::from_bits_truncate(p.user.umask.unwrap_or(0o022));
-    nix::sys::stat::umask(mask);
-    nix::unistd::chdir(p.cwd.as_str()).map_err(|e| Step::new("enter process.cwd", &p.cwd, e.into()))?;
-    process::keep_capabilities(false).map_err(named("let go of", "capabilities"))?;
-    capabilities::apply(wanted).map_err(named("set", "process.capabilities"))?;
-    let (program, argv, envp) = program(config)?;
+    let confine = Confine {
+        process: &config.process,
+        filter: init.filter.as_ref(),
+        personality: config.linux.personality.as_ref(),
+        preserve_fds: init.preserved.count,
+        env: &init.preserved.env,
+        keyring: init.keyring,
+    };
+    let program = confine.limit()?;
     trace.done("limits");
     tell_ready(init, trace)?;
-    if p.no_new_privileges {
-        process::no_new_privileges().map_err(named("set", "process.noNewPrivileges"))?;
+    if let Some(all) = &config.hooks {
+        let state = init.saved.state("created", pid).to_string();
+        hooks::run("startContainer", &all.start_container, state.as_bytes())
+            .map_err(|e| Step::told("hook", &e))?;
     }
-    if !early_filter {
-        install(init)?;
-    }
-    let e = process::execute(&program, &argv, &envp);
-    Err(Step::new("exec", &program.to_string_lossy(), e))
+    Err(confine.execute(&program))
 }
 
 /// Reports the time line, and for `create` waits for `start`. The filter comes after, so that it cannot forbid this.
 fn tell_ready(init: &Init, trace: Trace) -> Result<(), Step> {
-    tell(init, &Report::Ready(trace.into_spans()));
+    tell(&init.sync, &Report::Ready(trace.into_spans()));
     let Some(gate) = &init.gate else { return Ok(()) };
     let mut fds = [nix::poll::PollFd::new(std::os::fd::AsFd::as_fd(gate), nix::poll::PollFlags::POLLIN)];
     let waited = nix::poll::poll(&mut fds, nix::poll::PollTimeout::NONE);
-    waited.map(|_| ()).map_err(|e| Step::new("wait for", "start", e.into()))
-}
-
-fn install(init: &Init) -> Result<(), Step> {
-    let Some(filter) = &init.filter else { return Ok(()) };
-    process::install_seccomp(&filter.program, filter.flags)
-        .map_err(|e| Step::new("install", "linux.seccomp", e))
-}
-
-type Program = (CString, Vec<CString>, Vec<CString>);
-
-/// `args[0]` as it is, or found in the PATH of the container's environment.
-fn program(config: &RuntimeConfig) -> Result<Program, Step> {
-    let p = &config.process;
-    let c = |s: &str| CString::new(s).map_err(|e| Step::new("pass", s, e.into()));
-    let name = &p.args[0];
-    let path = p
-        .env
-        .iter()
-        .find_map(|e| e.strip_prefix("PATH="))
-        .unwrap_or("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-    let found = if name.contains('/') {
-        Some(name.clone())
-    } else {
-        let there = |p: &String| rustix::fs::access(p.as_str(), rustix::fs::Access::EXEC_OK).is_ok();
-        path.split(':').map(|d| format!("{d}/{name}")).find(there)
-    };
-    let missing =
-        || Step::new("find", name, std::io::Error::other(format!("not in the container's PATH {path}")));
-    let list = |v: &[String]| v.iter().map(|s| c(s)).collect::<Result<Vec<_>, _>>();
-    Ok((c(&found.ok_or_else(missing)?)?, list(&p.args)?, list(&p.env)?))
+    waited.map_err(|e| Step::new("wait for", "start", e.into()))?;
+    init.started.set(true);
+    Ok(())
 }

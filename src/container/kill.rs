@@ -2,7 +2,8 @@
 
 use super::cgroup::RunCgroup;
 use super::error::{RuntimeError, system};
-use super::state::{StateDir, Status};
+use super::state::{Saved, StateDir, Status, start_time};
+use super::{freezer, hooks};
 use nix::sys::signal::Signal;
 use std::path::Path;
 use std::str::FromStr;
@@ -24,19 +25,53 @@ pub fn kill(root: &Path, id: &str, signal: Signal, all: bool) -> Result<(), Runt
     let saved = dir.load()?;
     let send = |pid| nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal);
     if all {
-        for pid in RunCgroup::open_at(&saved.cgroups_path)?.pids()? {
+        let cgroup = RunCgroup::open_at(&saved.cgroups_path)?;
+        for pid in cgroup.pids()? {
             let _ = send(pid);
         }
-        return Ok(());
+        let frozen = signal == Signal::SIGKILL && freezer::is_frozen(&cgroup);
+        return if frozen { freezer::thaw(&cgroup) } else { Ok(()) };
     }
-    if dir.status(&saved) == Status::Stopped {
-        return Err(RuntimeError::State {
-            id: id.to_owned(),
-            is: "stopped".into(),
-            wanted: "created or running",
-        });
+    match dir.status(&saved) {
+        Status::Stopped => return Err(RuntimeError::NotRunning { id: id.to_owned() }),
+        Status::Paused if signal == Signal::SIGKILL => {
+            // v1 ends a frozen task only once it is let go.
+            send(saved.pid).map_err(system("kill"))?;
+            return freezer::thaw(&RunCgroup::open_at(&saved.cgroups_path)?);
+        }
+        _ => {}
     }
     send(saved.pid).map_err(system("kill"))
+}
+
+/// Ends and removes a container, hooks included.
+pub(super) fn destroy(saved: &Saved, dir: StateDir) -> Result<(), RuntimeError> {
+    let cgroup = RunCgroup::open_at(&saved.cgroups_path)?;
+    if freezer::is_frozen(&cgroup) {
+        for pid in cgroup.pids()? {
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        freezer::thaw(&cgroup)?;
+    }
+    end_init(saved);
+    cgroup.clear()?;
+    dir.remove()?;
+    after(saved);
+    Ok(())
+}
+
+/// The init of a container that has no cgroup of its own any more is not in [`RunCgroup::clear`]'s reach.
+fn end_init(saved: &Saved) {
+    if start_time(saved.pid) == Some(saved.start_time) {
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(saved.pid), Signal::SIGKILL);
+    }
+}
+
+/// The hooks of a container that is gone. One that fails is told, and changes nothing (runtime.md, Lifecycle).
+pub(super) fn after(saved: &Saved) {
+    for failure in hooks::run_all("poststop", &saved.hooks.poststop, &saved.hook_state("stopped")) {
+        super::warning::warn(&failure.to_string());
+    }
 }
 
 /// Removes a stopped container; with `force` one that still runs, too, and one that does not exist is no error.
@@ -55,8 +90,5 @@ pub fn delete(root: &Path, id: &str, force: bool) -> Result<(), RuntimeError> {
     if status != Status::Stopped && !force {
         return Err(RuntimeError::State { id: id.to_owned(), is: status.as_str().into(), wanted: "stopped" });
     }
-    let cgroup = RunCgroup::open_at(&saved.cgroups_path)?;
-    cgroup.kill_all()?;
-    cgroup.remove()?;
-    dir.remove()
+    destroy(&saved, dir)
 }

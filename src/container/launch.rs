@@ -1,13 +1,21 @@
-//! The parent's side of a start: cgroup, clone, mappings, the word to go, and the child's report.
+//! The parent's side of a start: clone, mappings, what is made beside the init, the word to go, the child's report.
+//!
+//! On v1 the init makes and joins its cgroups and mounts, while the runtime makes the network namespace and writes the
+//! state: the two halves take about as long. Where the init may not (in a user namespace) or need not (v2, where it is
+//! born in its cgroup), the runtime makes the cgroup before the clone.
 
 use super::cgroup::{Hierarchies, Limits, RunCgroup};
-use super::config::{IdMapping, NamespaceKind, RuntimeConfig};
-use super::error::{RuntimeError, io, system};
-use super::init::{Init, Report};
+use super::config::{NamespaceKind, Resources, RuntimeConfig};
+use super::create::CreateOptions;
+use super::error::{RuntimeError, system};
+use super::init::Init;
+use super::listen::Preserved;
+use super::place::Place;
+use super::state::Saved;
 use super::trace::{Span, Trace};
-use super::{cgroup_devices, init, namespaces, seccomp};
+use super::{hooks, id_map, idmap, init, namespaces, network, seccomp, sync};
 use crate::sys::process::{Forked, fork_into};
-use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
+use std::cell::Cell;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
@@ -23,27 +31,42 @@ pub struct Launched {
     pub init_spans: Vec<Span>,
 }
 
-/// Starts the init of `config`. With `gate` it waits there. On an error nothing is left.
+/// What is to be started.
+pub struct Wish<'a> {
+    /// Of the verb.
+    pub options: &'a CreateOptions,
+    /// Absolute.
+    pub bundle: &'a Path,
+    /// What it says.
+    pub config: &'a RuntimeConfig,
+    /// With it the init waits for `start`.
+    pub gate: Option<OwnedFd>,
+    /// Where the master of the terminal goes.
+    pub console: Option<&'a OwnedFd>,
+    /// Descriptors that are handed through.
+    pub preserved: &'a Preserved,
+    /// For the state that hooks get; its pid is not known yet.
+    pub saved: &'a Saved,
+}
+
+/// Starts the init. `started` is called with its pid before the workload runs, to write what has to be on disk then.
+/// On an error nothing is left.
 pub fn launch(
-    id: &str,
-    bundle: &Path,
-    config: &RuntimeConfig,
-    gate: Option<OwnedFd>,
+    wish: Wish,
     mut trace: Trace,
     started: impl FnOnce(i32) -> Result<(), RuntimeError>,
 ) -> Result<Launched, RuntimeError> {
+    let config = wish.config;
     let filter = config.linux.seccomp.as_ref().map(seccomp::compile).transpose()?;
     trace.done("seccomp");
-    let cgroup = RunCgroup::create_at(&cgroups_path(config, id), &limits(config))?;
-    let result = in_cgroup(bundle, config, gate, filter, &cgroup, &mut trace, started);
-    match result {
+    let cgroup = RunCgroup::plan(Hierarchies::detect()?, &cgroups_path(config, &wish.options.id))?;
+    match start(wish, filter, &cgroup, &mut trace, started) {
         Ok((pid, init_spans)) => {
             trace.done("wait");
             Ok(Launched { pid, cgroup, spans: trace.into_spans(), init_spans })
         }
         Err(e) => {
-            let _ = cgroup.kill_all();
-            let _ = cgroup.remove();
+            cgroup.discard();
             Err(e)
         }
     }
@@ -51,87 +74,88 @@ pub fn launch(
 
 type Started = (i32, Vec<Span>);
 
-fn in_cgroup(
-    bundle: &Path,
-    config: &RuntimeConfig,
-    gate: Option<OwnedFd>,
+fn start(
+    wish: Wish,
     filter: Option<seccomp::Filter>,
     cgroup: &RunCgroup,
     trace: &mut Trace,
     started: impl FnOnce(i32) -> Result<(), RuntimeError>,
 ) -> Result<Started, RuntimeError> {
-    cgroup_devices::apply(cgroup, config)?;
+    let Wish { options, bundle, config, gate, console, preserved, saved } = wish;
+    let place = Place::prepare(cgroup, limits_of(&config.linux.resources), config)?;
+    let born_in = cgroup.open_v2()?;
     trace.done("cgroup");
     let entered = namespaces::open(config)?;
     namespaces::enter_pid(&entered).map_err(system("enter the pid namespace"))?;
-    let kind = SockType::SeqPacket;
-    let (ours, theirs) =
-        socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC).map_err(system("socketpair"))?;
-    let hierarchies = Hierarchies::detect()?;
+    let (ours, theirs) = sync::pair()?;
     let gated = gate.is_some();
-    let plan = Init { config, bundle, entered, filter, hierarchies, sync: theirs, gate, preserve_fds: 0 };
-    let pid = match fork_into(namespaces::clone_flags(config), None).map_err(system("clone3"))? {
-        Forked::Child => {
-            drop(ours);
-            init::run(&plan)
-        }
-        Forked::Parent { pid, .. } => pid,
+    let plan = Init {
+        config,
+        bundle,
+        entered,
+        filter,
+        place,
+        sync: theirs,
+        gate,
+        console,
+        preserved,
+        idmapped: idmap::prepare(config, bundle)?,
+        no_pivot: options.no_pivot,
+        keyring: !options.no_new_keyring,
+        saved,
+        started: Cell::new(false),
+        trace: trace.again(),
     };
+    let flags = namespaces::clone_flags(config);
+    let (pid, pidfd) =
+        match fork_into(flags, born_in.as_ref().map(AsRawFd::as_raw_fd)).map_err(system("clone3"))? {
+            Forked::Child => {
+                drop(ours);
+                init::run(plan)
+            }
+            Forked::Parent { pid, pidfd } => (pid, pidfd),
+        };
     drop(plan);
     trace.done("clone");
+    let result = beside(pid, config, &ours, trace, started)
+        .and_then(|()| sync::heard(&ours, gated, || hooks_of_runtime(config, &saved.state("creating", pid))));
+    if result.is_err() {
+        end(pid, &pidfd);
+    }
+    Ok((pid, result?))
+}
+
+/// What the runtime does while the init mounts.
+fn beside(
+    pid: i32,
+    config: &RuntimeConfig,
+    init: &OwnedFd,
+    trace: &mut Trace,
+    started: impl FnOnce(i32) -> Result<(), RuntimeError>,
+) -> Result<(), RuntimeError> {
     if config.namespace(NamespaceKind::User).is_some() {
-        map_ids(pid, config)?;
-        go(&ours)?;
+        id_map::write(pid, &config.linux.uid_mappings, &config.linux.gid_mappings)?;
+        sync::go(init, None)?;
     }
-    cgroup.enter(pid)?;
-    trace.done("enter_cgroup");
-    // What has to be on disk before the workload runs (state, pid file) is written while the child mounts.
+    let network = network::is_made_beside(config).then(network::make).transpose()?;
+    trace.done("network");
     started(pid)?;
-    go(&ours)?;
-    let spans = heard(&ours, gated)?;
-    Ok((pid, spans))
+    trace.done("state");
+    sync::go(init, network.as_ref())
 }
 
-fn go(to: &OwnedFd) -> Result<(), RuntimeError> {
-    // A child that has failed already has closed its end; its report says why, so this is no error.
-    match send(to.as_raw_fd(), b"g", MsgFlags::MSG_NOSIGNAL) {
-        Ok(_) | Err(nix::Error::EPIPE | nix::Error::ECONNRESET) => Ok(()),
-        Err(e) => Err(system("tell the init to go")(e)),
-    }
+/// After an error: the init does not outlive it.
+fn end(pid: i32, pidfd: &OwnedFd) {
+    let _ = rustix::process::pidfd_send_signal(pidfd, rustix::process::Signal::KILL);
+    while let Ok(None) = crate::sys::process::wait_for(pid) {}
 }
 
-/// Reads until the exec closes the child's end, or (behind a gate) until it says that it is ready.
-fn heard(from: &OwnedFd, gated: bool) -> Result<Vec<Span>, RuntimeError> {
-    let mut spans = None;
-    let mut packet = vec![0u8; 1 << 16];
-    loop {
-        let n = match recv(from.as_raw_fd(), &mut packet, MsgFlags::empty()) {
-            Ok(n) => n,
-            Err(nix::Error::EINTR) => continue,
-            Err(nix::Error::ECONNRESET) => 0,
-            Err(e) => return Err(system("hear the init")(e)),
-        };
-        if n == 0 {
-            return spans.ok_or_else(|| RuntimeError::Init("ended before it could say why".into()));
-        }
-        match serde_json::from_slice(&packet[..n]) {
-            Ok(Report::Ready(s)) if gated => return Ok(s),
-            Ok(Report::Ready(s)) => spans = Some(s),
-            Ok(Report::Failed(why)) => return Err(RuntimeError::Init(why)),
-            Err(e) => return Err(RuntimeError::Init(format!("unreadable report: {e}"))),
-        }
-    }
-}
-
-fn map_ids(pid: i32, config: &RuntimeConfig) -> Result<(), RuntimeError> {
-    let text = |maps: &[IdMapping]| -> String {
-        maps.iter().map(|m| format!("{} {} {}\n", m.container_id, m.host_id, m.size)).collect()
-    };
-    for (name, maps) in [("gid_map", &config.linux.gid_mappings), ("uid_map", &config.linux.uid_mappings)] {
-        let path = std::path::PathBuf::from(format!("/proc/{pid}/{name}"));
-        std::fs::write(&path, text(maps)).map_err(io("write", &path))?;
-    }
-    Ok(())
+/// `prestart` and `createRuntime`: in the runtime's namespaces, once the container's are there and all is mounted.
+fn hooks_of_runtime(config: &RuntimeConfig, state: &serde_json::Value) -> Result<(), RuntimeError> {
+    let Some(all) = &config.hooks else { return Ok(()) };
+    let state = state.to_string().into_bytes();
+    hooks::run("prestart", &all.prestart, &state)?;
+    Ok(hooks::run("createRuntime", &all.create_runtime, &state)?)
 }
 
 /// `linux.cgroupsPath`, or `/<id>`.
@@ -140,8 +164,8 @@ pub fn cgroups_path(config: &RuntimeConfig, id: &str) -> String {
     if path.is_empty() { format!("/{id}") } else { path.to_owned() }
 }
 
-fn limits(config: &RuntimeConfig) -> Limits {
-    let r = &config.linux.resources;
+/// For the cgroup.
+pub fn limits_of(r: &Resources) -> Limits {
     let positive = |n: i64| u64::try_from(n).ok().filter(|n| *n > 0);
     let cpu = r.cpu.as_ref();
     let quota = cpu.and_then(|c| c.quota).and_then(positive);

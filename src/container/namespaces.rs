@@ -2,6 +2,7 @@
 
 use super::config::{NamespaceKind, RuntimeConfig};
 use super::error::{RuntimeError, io};
+use super::rootfs::Step;
 use nix::sched::CloneFlags;
 use std::os::fd::OwnedFd;
 
@@ -20,11 +21,18 @@ fn flag(kind: NamespaceKind) -> CloneFlags {
 }
 
 /// Namespaces that clone3 makes: all new ones but cgroup (made once the child is in its cgroup, which becomes its
-/// root) and time (which only unshare takes).
+/// root), time (which only unshare takes), and the network where the runtime makes it.
 pub fn clone_flags(config: &RuntimeConfig) -> u64 {
+    let beside = super::network::is_made_beside(config);
     let made = config.linux.namespaces.iter().filter(|n| n.path.is_none());
     let made = made.filter(|n| !matches!(n.kind, NamespaceKind::Cgroup | NamespaceKind::Time));
+    let made = made.filter(|n| !(beside && n.kind == NamespaceKind::Network));
     made.fold(0, |bits, n| bits | flag(n.kind).bits() as u32 as u64)
+}
+
+/// All that the container has apart from the host's.
+pub fn all_flags(config: &RuntimeConfig) -> CloneFlags {
+    config.linux.namespaces.iter().fold(CloneFlags::empty(), |bits, n| bits | flag(n.kind))
 }
 
 /// A namespace that was opened by its path, before the mounts that path lies in are left.
@@ -63,9 +71,25 @@ pub fn enter(entered: &[Entered]) -> Result<(), nix::Error> {
 }
 
 /// In the child, once it is in its cgroup.
-pub fn unshare_late(config: &RuntimeConfig) -> Result<(), nix::Error> {
-    let late = [NamespaceKind::Cgroup, NamespaceKind::Time];
-    let wanted = late.into_iter().filter(|k| config.namespace(*k).is_some_and(|n| n.path.is_none()));
-    let flags = wanted.fold(CloneFlags::empty(), |bits, k| bits | flag(k));
-    if flags.is_empty() { Ok(()) } else { nix::sched::unshare(flags) }
+pub fn unshare_late(config: &RuntimeConfig) -> Result<(), Step> {
+    let is_new = |kind| config.namespace(kind).is_some_and(|n| n.path.is_none());
+    if is_new(NamespaceKind::Cgroup) {
+        nix::sched::unshare(CloneFlags::CLONE_NEWCGROUP)
+            .map_err(|e| Step::new("make", "the cgroup namespace", e.into()))?;
+    }
+    if is_new(NamespaceKind::Time) { time(config) } else { Ok(()) }
+}
+
+/// A new time namespace takes in children only, and its offsets can be set until the first one is there. This process
+/// then enters it as well, so that the workload does not depend on the kernel's doing so at exec (Linux 6.3).
+fn time(config: &RuntimeConfig) -> Result<(), Step> {
+    let failed = |e: std::io::Error| Step::new("make", "the time namespace", e);
+    nix::sched::unshare(flag(NamespaceKind::Time)).map_err(|e| failed(e.into()))?;
+    for (clock, offset) in &config.linux.time_offsets {
+        let line = format!("{clock} {} {}", offset.secs, offset.nanosecs);
+        std::fs::write("/proc/self/timens_offsets", line)
+            .map_err(|e| Step::new("set linux.timeOffsets", clock, e))?;
+    }
+    let made = std::fs::File::open("/proc/self/ns/time_for_children").map_err(failed)?;
+    nix::sched::setns(&made, flag(NamespaceKind::Time)).map_err(|e| failed(e.into()))
 }

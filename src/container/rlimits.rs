@@ -5,7 +5,13 @@ use nix::sys::resource::{Resource, setrlimit};
 
 /// Sets one for the calling process.
 pub fn set(limit: &Rlimit) -> Result<(), std::io::Error> {
-    let resource = match limit.kind.as_str() {
+    let unknown = || std::io::Error::other(format!("{} is not a resource limit of Linux", limit.kind));
+    setrlimit(resource(&limit.kind).ok_or_else(unknown)?, limit.soft, limit.hard).map_err(Into::into)
+}
+
+/// The one of this name.
+pub fn resource(name: &str) -> Option<Resource> {
+    Some(match name {
         "RLIMIT_AS" => Resource::RLIMIT_AS,
         "RLIMIT_CORE" => Resource::RLIMIT_CORE,
         "RLIMIT_CPU" => Resource::RLIMIT_CPU,
@@ -22,7 +28,6 @@ pub fn set(limit: &Rlimit) -> Result<(), std::io::Error> {
         "RLIMIT_RTTIME" => Resource::RLIMIT_RTTIME,
         "RLIMIT_SIGPENDING" => Resource::RLIMIT_SIGPENDING,
         "RLIMIT_STACK" => Resource::RLIMIT_STACK,
-        other => return Err(std::io::Error::other(format!("{other} is not a resource limit of Linux"))),
-    };
-    setrlimit(resource, limit.soft, limit.hard).map_err(Into::into)
+        _ => return None,
+    })
 }

@@ -8,10 +8,11 @@
 //! - `org.taremark.overlay.size`: size of that tmpfs in bytes; absent: the kernel's default, half of the memory.
 
 use super::config::{Mount, RuntimeConfig};
-use super::mount_options::{Options, parse};
+use super::mount_options::{Options, parse, propagation};
+use crate::sys::mount_attr::{MountAttr, mount_setattr};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use rustix::fs::{Mode, OFlags, ResolveFlags, mkdirat, openat2};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// Annotation, see the module.
@@ -29,6 +30,12 @@ impl Step {
         Self(format!("{what} {object}: {source}"))
     }
 
+    /// `what`, as an error of ours with its causes tells it.
+    pub fn told(what: &str, error: &dyn std::error::Error) -> Self {
+        let causes = std::iter::successors(Some(error), |e| e.source());
+        Self(causes.fold(what.to_owned(), |text, cause| format!("{text}: {cause}")))
+    }
+
     /// For the report to the parent.
     pub fn text(&self) -> &str {
         &self.0
@@ -42,10 +49,11 @@ fn failed<E: Into<std::io::Error>>(what: &'static str, object: &Path) -> impl Fn
 
 /// Makes the mounts of the new namespace independent of the host's and mounts the root. Its path on the host.
 pub fn mount_root(config: &RuntimeConfig, bundle: &Path) -> Result<PathBuf, Step> {
-    let propagation = match config.linux.rootfs_propagation.as_str() {
-        "shared" | "rshared" => MsFlags::MS_SHARED | MsFlags::MS_REC,
-        "private" | "rprivate" => MsFlags::MS_PRIVATE | MsFlags::MS_REC,
-        _ => MsFlags::MS_SLAVE | MsFlags::MS_REC,
+    let rec = MsFlags::MS_REC;
+    let (propagation, shared) = match config.linux.rootfs_propagation.as_str() {
+        "shared" | "rshared" => (MsFlags::MS_SHARED | rec, true),
+        "private" | "rprivate" => (MsFlags::MS_PRIVATE | rec, false),
+        _ => (MsFlags::MS_SLAVE | rec, false),
     };
     let root = bundle.join(&config.root.path);
     mount(None::<&str>, "/", None::<&str>, propagation, None::<&str>)
@@ -53,9 +61,36 @@ pub fn mount_root(config: &RuntimeConfig, bundle: &Path) -> Result<PathBuf, Step
     if let Some(lower) = config.annotations.get(LOWER) {
         return overlay(&root, lower, config.annotations.get(SIZE));
     }
+    if !root.is_dir() {
+        return Err(failed("find root.path", &root)(std::io::Error::from(std::io::ErrorKind::NotADirectory)));
+    }
+    if shared {
+        // pivot_root(2) takes no new root below a shared mount, nor one that is shared itself.
+        own_mount_private(&root)?;
+    }
     let bind = MsFlags::MS_BIND | MsFlags::MS_REC;
     mount(Some(&root), &root, None::<&str>, bind, None::<&str>).map_err(failed("bind root.path", &root))?;
+    if shared {
+        own_mount_private(&root)?;
+    }
     Ok(root)
+}
+
+/// The mount that `path` lies in.
+fn own_mount_private(path: &Path) -> Result<(), Step> {
+    let set = |p: &Path| mount(None::<&str>, p, None::<&str>, MsFlags::MS_PRIVATE, None::<&str>);
+    let done = path.ancestors().any(|p| set(p).is_ok());
+    let why = || failed("set propagation of", path)(std::io::Error::from(std::io::ErrorKind::NotFound));
+    if done { Ok(()) } else { Err(why()) }
+}
+
+/// After the pivot: `linux.rootfsPropagation`.
+pub fn set_propagation(config: &RuntimeConfig) -> Result<(), Step> {
+    match propagation(&config.linux.rootfs_propagation) {
+        Some(flags) => mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)
+            .map_err(failed("set linux.rootfsPropagation of", Path::new("/"))),
+        None => Ok(()),
+    }
 }
 
 fn overlay(root: &Path, lower: &str, size: Option<&String>) -> Result<PathBuf, Step> {
@@ -109,7 +144,7 @@ pub fn make_dir(root: &OwnedFd, path: &Path) -> Result<OwnedFd, Step> {
     }
 }
 
-fn make_file(root: &OwnedFd, path: &Path) -> Result<OwnedFd, Step> {
+pub(super) fn make_file(root: &OwnedFd, path: &Path) -> Result<OwnedFd, Step> {
     if let Ok(fd) = beneath(root, path, OFlags::empty()) {
         return Ok(fd);
     }
@@ -124,31 +159,60 @@ pub(super) fn by_fd(fd: &OwnedFd) -> String {
     format!("/proc/self/fd/{}", fd.as_raw_fd())
 }
 
-/// Mounts one entry of `mounts` beneath the root. Mounts of cgroups are for [`super::cgroup_mount`].
-pub fn mount_one(root: &OwnedFd, m: &Mount, bundle: &Path) -> Result<(), Step> {
+/// Mounts one entry of `mounts` beneath the root; `tree`: ready, with its ids mapped. Mounts of cgroups are for
+/// [`super::cgroup_mount`].
+pub fn mount_one(root: &OwnedFd, m: &Mount, bundle: &Path, tree: Option<&OwnedFd>) -> Result<(), Step> {
     let options = parse(&m.options);
-    let source = if options.flags.contains(MsFlags::MS_BIND) {
-        bundle.join(&m.source)
-    } else {
-        PathBuf::from(&m.source)
-    };
+    let is_bind = options.flags.contains(MsFlags::MS_BIND);
+    let source = if is_bind { bundle.join(&m.source) } else { PathBuf::from(&m.source) };
     let to = &m.destination;
     let target = target_of(root, m, &options, &source)?;
-    let kind = (!options.flags.contains(MsFlags::MS_BIND)).then_some(m.kind.as_str());
-    let first =
-        if kind.is_none() { options.flags & (MsFlags::MS_BIND | MsFlags::MS_REC) } else { options.flags };
-    mount(Some(&source), by_fd(&target).as_str(), kind, first, options.data.as_deref())
-        .map_err(failed("mount on", to))?;
-    let restrict = options.flags & !(MsFlags::MS_BIND | MsFlags::MS_REC);
-    if kind.is_none() && !restrict.is_empty() {
-        remount(root, to, restrict)?;
+    let binding = options.flags & (MsFlags::MS_BIND | MsFlags::MS_REC);
+    match tree {
+        Some(tree) => put(tree, &target),
+        None if is_bind => mount(Some(&source), by_fd(&target).as_str(), None::<&str>, binding, None::<&str>)
+            .map_err(Into::into),
+        None => {
+            let (at, data) = (by_fd(&target), options.data.as_deref());
+            mount(Some(&source), at.as_str(), Some(m.kind.as_str()), options.flags, data).map_err(Into::into)
+        }
     }
-    for propagation in options.propagation {
-        let mounted = beneath(root, to, OFlags::empty()).map_err(failed("open", to))?;
-        mount(None::<&str>, by_fd(&mounted).as_str(), None::<&str>, propagation, None::<&str>)
+    .map_err(failed::<std::io::Error>("mount on", to))?;
+    after_mount(root, to, &options, &target)
+}
+
+fn put(tree: &OwnedFd, target: &OwnedFd) -> std::io::Result<()> {
+    use rustix::mount::MoveMountFlags;
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    Ok(rustix::mount::move_mount(tree, "", target, "", flags)?)
+}
+
+/// What mount(2) does not do in one call.
+fn after_mount(root: &OwnedFd, to: &Path, options: &Options, below: &OwnedFd) -> Result<(), Step> {
+    let open = || beneath(root, to, OFlags::empty()).map_err(failed("open", to));
+    if options.flags.contains(MsFlags::MS_BIND) {
+        let restrict = options.flags & !(MsFlags::MS_BIND | MsFlags::MS_REC);
+        if !restrict.is_empty() || has_any(&open()?, options.cleared) {
+            remount(root, to, restrict)?;
+        }
+    } else if options.copy_up {
+        super::copy_up::copy(below.as_fd(), open()?.as_fd()).map_err(failed("copy what was at", to))?;
+    }
+    for propagation in &options.propagation {
+        mount(None::<&str>, by_fd(&open()?).as_str(), None::<&str>, *propagation, None::<&str>)
             .map_err(failed("set propagation of", to))?;
     }
+    if let Some((set, clear)) = options.recursive {
+        let attr = MountAttr { set, clear, ..MountAttr::default() };
+        mount_setattr(open()?.as_fd(), true, &attr).map_err(failed("set recursive options of", to))?;
+    }
     Ok(())
+}
+
+/// Whether a mount has one of these flags, whose values are the same for statvfs(3) and mount(2).
+fn has_any(mounted: &OwnedFd, flags: MsFlags) -> bool {
+    let now = nix::sys::statvfs::fstatvfs(mounted).map(|s| s.flags().bits()).unwrap_or(0);
+    MsFlags::from_bits_truncate(now).intersects(flags)
 }
 
 fn target_of(root: &OwnedFd, m: &Mount, options: &Options, source: &Path) -> Result<OwnedFd, Step> {
@@ -190,6 +254,16 @@ pub fn pivot(root: &OwnedFd) -> Result<(), Step> {
     nix::unistd::pivot_root(".", ".").map_err(failed("pivot_root to", here))?;
     umount2(".", MntFlags::MNT_DETACH).map_err(failed("detach the old", Path::new("/")))?;
     nix::unistd::chdir("/").map_err(failed("enter", Path::new("/")))
+}
+
+/// As [`pivot`], for a host whose own root is a ramdisk, which cannot be left by pivot_root(2).
+pub fn move_root(root: &OwnedFd) -> Result<(), Step> {
+    let slash = Path::new("/");
+    rustix::process::fchdir(root).map_err(failed("enter", Path::new(".")))?;
+    mount(Some("."), "/", None::<&str>, MsFlags::MS_MOVE, None::<&str>)
+        .map_err(failed("move the root to", slash))?;
+    nix::unistd::chroot(".").map_err(failed("chroot to", slash))?;
+    nix::unistd::chdir("/").map_err(failed("enter", slash))
 }
 
 /// After the pivot: covers `path`, a file by /dev/null, a folder by an empty read-only tmpfs.

@@ -1,12 +1,13 @@
 //! `run`: create and start in one, and wait for the end unless detached.
 
-use super::create::{CreateOptions, prepare};
+use super::create::{CreateOptions, Prepared, prepare};
 use super::error::{RuntimeError, system};
+use super::{hooks, relay};
 use crate::sys::process::{forward_signals, wait_for};
 use nix::libc;
 
 /// Signals that are passed on to the workload.
-const FORWARDED: [i32; 12] = [
+pub(super) const FORWARDED: [i32; 12] = [
     libc::SIGHUP,
     libc::SIGINT,
     libc::SIGQUIT,
@@ -23,23 +24,35 @@ const FORWARDED: [i32; 12] = [
 
 /// Runs the container. The exit code of the workload, or 128 + signal; 0 when detached.
 pub fn run(options: &CreateOptions, detach: bool, keep: bool) -> Result<i32, RuntimeError> {
-    let (launched, dir) = prepare(options, false)?;
+    let Prepared { launched, dir, console, saved } = prepare(options, false, !detach)?;
+    if let Err(e) = hooks::run("poststart", &saved.hooks.poststart, &saved.hook_state("running")) {
+        super::kill::destroy(&saved, dir)?;
+        return Err(e.into());
+    }
     if detach {
         return Ok(0);
     }
     forward_signals(launched.pid, &FORWARDED);
-    let code = loop {
-        match wait_for(launched.pid) {
-            Ok(Some(code)) => break code,
-            Ok(None) => {}
-            Err(e) => return Err(system("wait for the container's init")(e)),
-        }
-    };
+    if let Some(ours) = console.and_then(|c| c.ours) {
+        relay::copy(relay::receive(&ours)?, launched.pid)?;
+    }
+    let code = wait(launched.pid)?;
     if !keep {
         // With a pid namespace the kernel has killed what the init left; without one, this does.
-        launched.cgroup.kill_all()?;
-        launched.cgroup.remove()?;
+        launched.cgroup.clear()?;
         dir.remove()?;
+        super::kill::after(&saved);
     }
     Ok(code)
+}
+
+/// Until a child has ended: its exit code, or 128 + signal.
+pub(super) fn wait(pid: i32) -> Result<i32, RuntimeError> {
+    loop {
+        match wait_for(pid) {
+            Ok(Some(code)) => return Ok(code),
+            Ok(None) => {}
+            Err(e) => return Err(system("wait for the container's process")(e)),
+        }
+    }
 }

@@ -148,8 +148,8 @@ impl Bundle {
                 devices: vec![deny_all],
             },
             seccomp: self.seccomp.then(profile::default),
-            masked_paths: MASKED.map(PathBuf::from).to_vec(),
-            readonly_paths: READONLY.map(PathBuf::from).to_vec(),
+            masked_paths: masked(),
+            readonly_paths: readonly(),
             ..Linux::default()
         }
     }
@@ -160,6 +160,7 @@ impl Bundle {
             kind: "bind".into(),
             source: from.display().to_string(),
             options: vec!["rbind".into(), "rprivate".into()],
+            ..Mount::default()
         })
     }
 }
@@ -178,13 +179,24 @@ const MASKED: [&str; 10] = [
 ];
 const READONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
+/// What engines mask.
+pub(super) fn masked() -> Vec<PathBuf> {
+    MASKED.map(PathBuf::from).to_vec()
+}
+
+/// What engines make read-only.
+pub(super) fn readonly() -> Vec<PathBuf> {
+    READONLY.map(PathBuf::from).to_vec()
+}
+
 /// runtime-spec, config-linux.md, Default Filesystems, with the options that engines use.
-fn default_mounts() -> Vec<Mount> {
+pub(super) fn default_mounts() -> Vec<Mount> {
     let mount = |to: &str, kind: &str, options: &str| Mount {
         destination: to.into(),
         kind: kind.into(),
         source: if kind == "tmpfs" && to == "/dev/shm" { "shm".into() } else { kind.to_owned() },
         options: options.split(',').filter(|o| !o.is_empty()).map(str::to_owned).collect(),
+        ..Mount::default()
     };
     vec![
         mount("/proc", "proc", "nosuid,noexec,nodev"),

@@ -1,5 +1,7 @@
 //! What is kept of a container between verbs: `<root>/<id>/state.json`, and a FIFO while it waits for `start`.
 
+use super::cgroup::RunCgroup;
+use super::config::{Hooks, RuntimeConfig};
 use super::error::{RuntimeError, io};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -29,15 +31,46 @@ pub struct Saved {
     pub cgroups_path: String,
     /// From the config.
     pub annotations: BTreeMap<String, String>,
+    /// When it was created, RFC 3339.
+    #[serde(default)]
+    pub created: String,
+    /// User id of who did.
+    #[serde(default)]
+    pub owner: u32,
+    /// Hooks that are yet to come: `poststart`, `poststop`.
+    #[serde(default, skip_serializing_if = "Hooks::is_empty")]
+    pub hooks: Hooks,
 }
 
-/// `created`, `running` or `stopped` (runtime.md, State).
+impl Saved {
+    /// What hooks get on their standard input.
+    pub fn hook_state(&self, status: &str) -> Vec<u8> {
+        let pid = if status == "stopped" { 0 } else { self.pid };
+        self.state(status, pid).to_string().into_bytes()
+    }
+
+    /// The state of runtime.md, as it is printed and as hooks get it.
+    pub fn state(&self, status: &str, pid: i32) -> serde_json::Value {
+        serde_json::json!({
+            "ociVersion": self.oci_version,
+            "id": self.id,
+            "status": status,
+            "pid": pid,
+            "bundle": self.bundle,
+            "annotations": self.annotations,
+        })
+    }
+}
+
+/// `created`, `running` or `stopped` (runtime.md, State), and `paused`, as with other runtimes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// Waits for `start`.
     Created,
     /// Its init lives.
     Running,
+    /// Its processes stand still.
+    Paused,
     /// Its init is gone.
     Stopped,
 }
@@ -48,6 +81,7 @@ impl Status {
         match self {
             Self::Created => "created",
             Self::Running => "running",
+            Self::Paused => "paused",
             Self::Stopped => "stopped",
         }
     }
@@ -60,6 +94,14 @@ pub fn check_id(id: &str) -> Result<(), RuntimeError> {
         && id.chars().all(ok)
         && id.starts_with(|c: char| c.is_ascii_alphanumeric());
     if valid { Ok(()) } else { Err(RuntimeError::Id { id: id.to_owned() }) }
+}
+
+/// Where states are kept when none is given: below `XDG_RUNTIME_DIR` for an ordinary user.
+pub fn default_root() -> PathBuf {
+    match std::env::var_os("XDG_RUNTIME_DIR") {
+        Some(dir) if !nix::unistd::geteuid().is_root() => PathBuf::from(dir).join("tarec"),
+        _ => PathBuf::from(DEFAULT_ROOT),
+    }
 }
 
 /// The folder of a container.
@@ -118,11 +160,24 @@ impl StateDir {
     /// Where the container stands.
     pub fn status(&self, saved: &Saved) -> Status {
         let alive = start_time(saved.pid) == Some(saved.start_time);
-        match (alive, self.0.join(GATE).exists()) {
-            (false, _) => Status::Stopped,
-            (true, true) => Status::Created,
-            (true, false) => Status::Running,
+        if !alive {
+            return Status::Stopped;
         }
+        if RunCgroup::open_at(&saved.cgroups_path).is_ok_and(|c| super::freezer::is_frozen(&c)) {
+            return Status::Paused;
+        }
+        if self.0.join(GATE).exists() { Status::Created } else { Status::Running }
+    }
+
+    /// The runtime config as it was when the container was created: what became of the bundle's does not matter.
+    pub fn config(&self) -> Result<RuntimeConfig, RuntimeError> {
+        RuntimeConfig::read_unchecked(&self.0)
+    }
+
+    /// Keeps `json` for [`StateDir::config`].
+    pub fn keep_config(&self, json: &[u8]) -> Result<(), RuntimeError> {
+        let path = self.0.join("config.json");
+        std::fs::write(&path, json).map_err(io("write", &path))
     }
 
     /// Removes it.
@@ -147,14 +202,7 @@ pub fn describe(dir: &StateDir) -> Result<serde_json::Value, RuntimeError> {
     let saved = dir.load()?;
     let status = dir.status(&saved);
     let pid = if status == Status::Stopped { 0 } else { saved.pid };
-    Ok(serde_json::json!({
-        "ociVersion": saved.oci_version,
-        "id": saved.id,
-        "status": status.as_str(),
-        "pid": pid,
-        "bundle": saved.bundle,
-        "annotations": saved.annotations,
-    }))
+    Ok(saved.state(status.as_str(), pid))
 }
 
 #[cfg(test)]

@@ -20,17 +20,25 @@ pub struct Span {
 pub struct Trace {
     last_ns: u64,
     spans: Vec<Span>,
-}
-
-impl Default for Trace {
-    fn default() -> Self {
-        Self { last_ns: monotonic_ns(), spans: Vec::with_capacity(16) }
-    }
+    wanted: bool,
 }
 
 impl Trace {
+    /// A time line that begins now; one that is not `wanted` stays empty and costs nothing.
+    pub fn new(wanted: bool) -> Self {
+        Self { last_ns: if wanted { monotonic_ns() } else { 0 }, spans: Vec::new(), wanted }
+    }
+
+    /// One for the init, which begins now.
+    pub fn again(&self) -> Self {
+        Self::new(self.wanted)
+    }
+
     /// The step that was going on ends now.
     pub fn done(&mut self, name: &str) {
+        if !self.wanted {
+            return;
+        }
         let now = monotonic_ns();
         self.spans.push(Span { name: name.to_owned(), from_ns: self.last_ns, to_ns: now });
         self.last_ns = now;

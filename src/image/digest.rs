@@ -57,6 +57,32 @@ impl<T> Hashing<T> {
         (Digest(hex::encode(self.hash.finalize())), self.bytes, self.inner)
     }
 
+    /// Bytes that went through.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Digest and number of the bytes that went through until now.
+    pub fn so_far(&self) -> (Digest, u64) {
+        (Digest(hex::encode(self.hash.clone().finalize())), self.bytes)
+    }
+
+    /// Forgets what went through.
+    pub fn reset(&mut self) {
+        self.hash = Sha256::new();
+        self.bytes = 0;
+    }
+
+    /// What is inside.
+    pub fn inner_mut(&mut self) -> &mut T {
+        &mut self.inner
+    }
+
+    /// The same hash, going on around something else.
+    pub fn around<U>(self, inner: U) -> Hashing<U> {
+        Hashing { inner, hash: self.hash, bytes: self.bytes }
+    }
+
     fn saw(&mut self, bytes: &[u8]) {
         self.hash.update(bytes);
         self.bytes += bytes.len() as u64;

@@ -149,6 +149,9 @@ pub enum ImageError {
         /// The limit.
         limit: u64,
     },
+    /// A registry.
+    #[error(transparent)]
+    Registry(#[from] super::registry::RegistryError),
     /// A layer with more members than it may have.
     #[error("layer has more than {limit} members: refused")]
     TooMany {

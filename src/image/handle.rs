@@ -54,7 +54,8 @@ impl Image {
         let manifest_json: Value = serde_json::from_slice(&bytes).map_err(json(what()))?;
         if manifest_json.get("manifests").is_some() {
             let index: ImageIndex = serde_json::from_slice(&bytes).map_err(json(what()))?;
-            let chosen = digest_of(platform::choose(index.manifests(), digest)?)?;
+            let chosen =
+                digest_of(platform::choose(index.manifests(), digest, &platform::Platform::host())?)?;
             // An index within an index would be legal; one that holds itself cannot be made, its digest forbids it.
             return Self::read(store, &chosen);
         }

@@ -86,7 +86,7 @@ fn layout(store: &Store, dir: &Path) -> Result<Vec<(Vec<String>, Digest)>, Image
     let index_digest = Digest::of(&text);
     let usable: Vec<&Descriptor> = index.manifests().iter().filter(|d| for_this_host(d)).collect();
     if usable.is_empty() && !index.manifests().is_empty() {
-        platform::choose(index.manifests(), &index_digest)?;
+        platform::choose(index.manifests(), &index_digest, &platform::Platform::host())?;
     }
     usable.into_iter().map(|d| Ok((names(d), descend(store, dir, d)?))).collect()
 }
@@ -116,7 +116,11 @@ fn descend(store: &Store, dir: &Path, descriptor: &Descriptor) -> Result<Digest,
     let value: Value = serde_json::from_slice(&bytes).map_err(json(format!("manifest {digest}")))?;
     if value.get("manifests").is_some() {
         let index: ImageIndex = serde_json::from_slice(&bytes).map_err(json(format!("index {digest}")))?;
-        return descend(store, dir, platform::choose(index.manifests(), &digest)?);
+        return descend(
+            store,
+            dir,
+            platform::choose(index.manifests(), &digest, &platform::Platform::host())?,
+        );
     }
     let manifest: oci_spec::image::ImageManifest =
         serde_json::from_slice(&bytes).map_err(json(format!("manifest {digest}")))?;

@@ -32,25 +32,24 @@ pub fn remove(store: &Store, reference: &Reference) -> Result<Removed, ImageErro
     collect(store)
 }
 
-/// Only the second half of [`remove`].
+/// Only the second half of [`remove`], and the parts of blobs whose fetching broke off.
 pub fn prune(store: &Store) -> Result<Removed, ImageError> {
     let _alone = store.removing()?;
-    collect(store)
+    let mut removed = collect(store)?;
+    for path in others(&store.root().join("partial"), &BTreeSet::new())? {
+        removed.blob_bytes += std::fs::symlink_metadata(&path).map_err(io("look at", &path))?.len();
+        std::fs::remove_file(&path).map_err(io("remove", &path))?;
+    }
+    Ok(removed)
 }
 
 fn collect(store: &Store) -> Result<Removed, ImageError> {
     store.clear_temporary()?;
     let (mut blobs, mut layers) = (BTreeSet::new(), BTreeSet::new());
     for digest in store.references()?.values() {
-        let Ok(digest) = digest.parse::<Digest>() else { continue };
-        // An image of which a part is damaged keeps the others: they need not come again.
-        if let Ok(Ok(manifest)) = store.read(&digest).map(|b| serde_json::from_slice::<Value>(&b)) {
-            digests(&manifest, &mut blobs);
+        if let Ok(digest) = digest.parse::<Digest>() {
+            needed(store, &digest, &mut blobs, &mut layers);
         }
-        if let Ok(image) = Image::read(store, &digest) {
-            layers.extend(image.diff_ids().iter().map(|d| d.hex().to_owned()));
-        }
-        blobs.insert(digest.hex().to_owned());
     }
     let mut removed = Removed::default();
     for path in others(&store.root().join("blobs/sha256"), &blobs)? {
@@ -71,12 +70,30 @@ fn collect(store: &Store) -> Result<Removed, ImageError> {
     Ok(removed)
 }
 
+/// Adds what a manifest or index needs. One of which a part is damaged keeps the others: they need not come again.
+fn needed(store: &Store, digest: &Digest, blobs: &mut BTreeSet<String>, layers: &mut BTreeSet<String>) {
+    if !blobs.insert(digest.hex().to_owned()) {
+        return;
+    }
+    let Ok(Ok(manifest)) = store.read(digest).map(|b| serde_json::from_slice::<Value>(&b)) else { return };
+    let mut named = BTreeSet::new();
+    digests(&manifest, &mut named);
+    if manifest.get("manifests").is_some() {
+        named.iter().for_each(|below| needed(store, below, blobs, layers));
+        return;
+    }
+    if let Ok(image) = Image::read(store, digest) {
+        layers.extend(image.diff_ids().iter().map(|d| d.hex().to_owned()));
+    }
+    blobs.extend(named.iter().map(|d| d.hex().to_owned()));
+}
+
 /// Every digest that a manifest names.
-fn digests(value: &Value, found: &mut BTreeSet<String>) {
+fn digests(value: &Value, found: &mut BTreeSet<Digest>) {
     match value {
         Value::Object(map) => {
-            if let Some(Ok(digest)) = map.get("digest").and_then(Value::as_str).map(str::parse::<Digest>) {
-                found.insert(digest.hex().to_owned());
+            if let Some(Ok(digest)) = map.get("digest").and_then(Value::as_str).map(str::parse) {
+                found.insert(digest);
             }
             map.values().for_each(|v| digests(v, found));
         }

@@ -1,7 +1,7 @@
 //! The content-addressed store.
 //!
 //! `blobs/sha256/<hex>` are immutable; `references.json` names manifests; `layers/<hex of diff id>/` are unpacked
-//! layers; `tmp/` holds what is not whole yet. A blob or layer appears by one rename, so a crash at any point leaves
+//! layers; `tmp/` holds what is not whole yet, `partial/` what of a blob came before its process ended. A blob or layer appears by one rename, so a crash at any point leaves
 //! nothing half made, and changes of `references.json` are made under a lock.
 
 use super::digest::{Digest, Hashing};
@@ -28,7 +28,7 @@ pub struct Store {
 impl Store {
     /// Opens it, making what is missing and clearing away what dead processes left.
     pub fn open(root: &Path) -> Result<Self, ImageError> {
-        for dir in ["blobs/sha256", "layers", "tmp"] {
+        for dir in ["blobs/sha256", "layers", "partial", "tmp"] {
             let dir = root.join(dir);
             // Layers hold setuid programs: no other user may reach them.
             let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir);
@@ -57,6 +57,11 @@ impl Store {
         self.root.join("blobs/sha256").join(digest.hex())
     }
 
+    /// Where the part of a blob is that came so far.
+    pub(super) fn partial_path(&self, digest: &Digest) -> PathBuf {
+        self.root.join("partial").join(digest.hex())
+    }
+
     /// Where a layer is unpacked, or would be.
     pub fn layer_path(&self, diff_id: &Digest) -> PathBuf {
         self.root.join("layers").join(diff_id.hex())
@@ -79,6 +84,11 @@ impl Store {
     /// Waits for those that put blobs in, and keeps new ones waiting.
     pub(super) fn removing(&self) -> Result<Flock<File>, ImageError> {
         lock(&self.root.join("users.lock"), FlockArg::LockExclusive)
+    }
+
+    /// Held while one of the store's small files changes.
+    pub(super) fn changing(&self) -> Result<Flock<File>, ImageError> {
+        lock(&self.root.join("lock"), FlockArg::LockExclusive)
     }
 
     /// Keeps a layer from being removed as long as this store, or a clone of it, is open.
@@ -144,7 +154,7 @@ impl Store {
     }
 
     fn change(&self, change: impl FnOnce(&mut BTreeMap<String, String>)) -> Result<(), ImageError> {
-        let _held = lock(&self.root.join("lock"), FlockArg::LockExclusive)?;
+        let _held = self.changing()?;
         let mut references = self.references()?;
         change(&mut references);
         let (path, new) = (self.root.join("references.json"), self.root.join("references.json.new"));
@@ -170,17 +180,21 @@ impl Store {
         if found { Ok(()) } else { Err(ImageError::NotFound(reference.to_string())) }
     }
 
-    /// The image that a reference names.
-    pub fn resolve(&self, reference: &str) -> Result<Image, ImageError> {
+    /// Of the manifest or index that a reference names.
+    pub fn digest_of(&self, reference: &str) -> Result<Digest, ImageError> {
         let parsed: Reference = reference.parse()?;
-        let digest = match &parsed.version {
-            Version::Digest(digest) => digest.clone(),
+        match &parsed.version {
+            Version::Digest(digest) => Ok(digest.clone()),
             Version::Tag(_) => {
                 let shown = parsed.to_string();
-                self.references()?.get(&shown).ok_or(ImageError::NotFound(shown))?.parse()?
+                self.references()?.get(&shown).ok_or(ImageError::NotFound(shown))?.parse()
             }
-        };
-        Image::read(self, &digest)
+        }
+    }
+
+    /// The image that a reference names; of an index, this host's.
+    pub fn resolve(&self, reference: &str) -> Result<Image, ImageError> {
+        Image::read(self, &self.digest_of(reference)?)
     }
 }
 

@@ -24,7 +24,7 @@ pub enum MachineError {
         source: std::io::Error,
     },
     /// A program of the host.
-    #[error("{program} is not on this host: install {package}")]
+    #[error("{program} is not on this host (Debian's package {package} has it)")]
     Missing {
         /// Its name.
         program: String,
@@ -42,12 +42,36 @@ pub enum MachineError {
         said: String,
     },
     /// There is no guest kernel yet.
-    #[error(
-        "there is no guest kernel below {looked}: fetch one with `taremark kernel fetch`, or name one with --kernel or TAREMARK_KERNEL"
-    )]
+    #[error("there is no guest kernel below {looked}, and none is named by --kernel or TAREMARK_KERNEL")]
     NoKernel {
         /// Folder of the cache.
         looked: PathBuf,
+    },
+    /// There is no kernel of our own yet.
+    #[error("there is no kernel of our own below {looked}: build one with `taremark kernel build`")]
+    NoOwnKernel {
+        /// Folder of the cache.
+        looked: PathBuf,
+    },
+    /// A name that is not in the cache.
+    #[error("there is no kernel {name:?} in the cache: {known} are")]
+    UnknownKernel {
+        /// As asked for.
+        name: String,
+        /// Those that are there.
+        known: String,
+    },
+    /// The kernel's configuration tool did not take what was wanted.
+    #[error("the kernel's configuration came out other than wanted: {lost}")]
+    Config {
+        /// Options, with what they are and what they should be.
+        lost: String,
+    },
+    /// The same source, configuration and compiler gave other bytes.
+    #[error("kernel {name} was built again and came out different")]
+    NotRepeatable {
+        /// Its name in the cache.
+        name: String,
     },
     /// A file that should be a kernel.
     #[error("{path} is not a kernel that can be booted: {why}")]

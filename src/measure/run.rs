@@ -295,7 +295,7 @@ impl<'a> Watch<'a> {
         self.sample("cgroup_file_bytes", group.file as f64);
         self.sample("cgroup_shmem_bytes", group.shmem as f64);
         self.sample("cgroup_kernel_bytes", group.kernel as f64);
-        let figures = self.running.machine_figures();
+        let figures = self.running.own_figures();
         for (metric, value) in
             figures.map_err(|source| MeasureError::Target { step: "weigh the machine", source })?
         {

@@ -238,7 +238,11 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "ms",
         "what an engine does for each run before t0: cgroup, bundle or root file system, network; never part of start-up",
     ),
-    ("channel_ms", "ms", "round trip of an echo over the target's output channel, halved"),
+    (
+        "channel_ms",
+        "ms",
+        "latency of the target's output channel: one way through a pipe, or half the round trip of an echo to a guest; never subtracted",
+    ),
     ("pss_bytes", "bytes", "proportional set size, summed over all processes of the run, from smaps_rollup"),
     ("uss_bytes", "bytes", "private clean + private dirty, summed over all processes of the run"),
     ("rss_bytes", "bytes", "resident set size, summed over all processes of the run"),

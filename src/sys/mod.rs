@@ -4,9 +4,11 @@
 
 pub mod clock;
 mod clone3;
+pub mod mount_attr;
 pub mod netlink;
 pub mod pidfd;
 pub mod port;
 pub mod process;
+pub mod sched;
 pub mod spawn;
 mod tap;

@@ -136,6 +136,12 @@ pub fn set_up(name: &str) -> Result<(), NetlinkError> {
     Message::new(RTM_NEWLINK, 0).link(index(name)?, up, up).send("set up link", name)
 }
 
+/// Sets up the loopback link of a new network namespace, which is always its first (net/core/dev.c, dev_index_reserve).
+pub fn set_up_loopback() -> Result<(), NetlinkError> {
+    let up = libc::IFF_UP as u32;
+    Message::new(RTM_NEWLINK, 0).link(1, up, up).send("set up link", "lo")
+}
+
 /// Makes a veth pair: `name` here, `peer` in the namespace `peer_namespace`.
 pub fn create_veth(name: &str, peer: &str, peer_namespace: BorrowedFd) -> Result<(), NetlinkError> {
     let mut m = Message::new(RTM_NEWLINK, NLM_CREATE | NLM_EXCL).link(0, 0, 0);

@@ -37,6 +37,25 @@ impl Pipes {
     }
 }
 
+/// Milliseconds from a write into such a pipe until the reading thread has stamped it: what the channel itself adds to a
+/// figure that is taken from a marker line. Both stamps are of one clock, so it is told one way, without halving.
+pub fn latency_ms() -> std::io::Result<f64> {
+    let Pipes { read, write, .. } = Pipes::new()?;
+    let (send, events) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || pump(&read, &send));
+    // The second of two: the thread then sleeps in poll, as it does while a workload starts.
+    let mut latency = 0;
+    for _ in 0..2 {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        let from = monotonic_ns();
+        rustix::io::write(&write[0], b"x")?;
+        latency = events.recv().map_err(std::io::Error::other)?.at_ns.saturating_sub(from);
+    }
+    drop(write);
+    let _ = reader.join();
+    Ok(latency as f64 / 1e6)
+}
+
 fn pump(read: &[OwnedFd; 2], events: &Sender<Event>) {
     let mut open = [true, true];
     let mut buffer = vec![0u8; 64 * 1024];

@@ -64,10 +64,13 @@ impl Running {
         }
     }
 
-    /// Figures that only a machine has: (metric, value in its unit). Empty on other targets.
-    pub fn machine_figures(&mut self) -> Result<Vec<(&'static str, f64)>, TargetError> {
+    /// The channel's latency, and what only a machine can tell: (metric, value in its unit).
+    pub fn own_figures(&mut self) -> Result<Vec<(&'static str, f64)>, TargetError> {
         match &mut self.body {
-            Body::Program { .. } => Ok(Vec::new()),
+            Body::Program { .. } => {
+                let failed = |source| TargetError::System { step: "measure the channel", source };
+                Ok(vec![("channel_ms", super::output::latency_ms().map_err(failed)?)])
+            }
             Body::Machine { machine, memory_bytes } => super::microvm::figures(machine, *memory_bytes),
         }
     }

@@ -6,21 +6,21 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use taremark::record::reader;
 
-const TAREMARK: &str = env!("CARGO_BIN_EXE_taremark");
+pub const TAREMARK: &str = env!("CARGO_BIN_EXE_taremark");
 
 /// A store and a results folder of the test's own; the kernel is the user's.
-struct Ground(tempfile::TempDir);
+pub struct Ground(tempfile::TempDir);
 
 impl Ground {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(tempfile::tempdir().expect("folder"))
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(TAREMARK);
         command.args(args).env("TAREMARK_STORE", self.path("store")).env("TMPDIR", self.0.path());
         command
@@ -37,7 +37,7 @@ impl Ground {
 }
 
 #[track_caller]
-fn fails(output: &Output, code: i32, says: &[&str]) {
+pub fn fails(output: &Output, code: i32, says: &[&str]) {
     let shown = errors(output);
     assert_eq!(output.status.code(), Some(code), "{shown}");
     for word in says {
@@ -47,7 +47,7 @@ fn fails(output: &Output, code: i32, says: &[&str]) {
 }
 
 /// What of a session could be left on the host.
-fn left() -> Vec<String> {
+pub fn left() -> Vec<String> {
     let folder = |p: &str| {
         let entries = std::fs::read_dir(p).into_iter().flatten().flatten();
         entries.map(|e| e.path()).filter(|p| p.is_dir()).map(|p| p.display().to_string()).collect::<Vec<_>>()
@@ -88,11 +88,28 @@ fn one_block_on_every_target_gives_a_whole_record() {
         std::fs::read_dir(dir.join("charts")).expect("charts").flatten().map(|e| e.path()).collect();
     let count = |end: &str| charts.iter().filter(|p| p.extension().is_some_and(|e| e == end)).count();
     assert!(count("svg") >= 4 && count("svg") == count("png"), "{charts:?}");
+    charts.iter().for_each(|chart| opens(chart));
     assert!(
         text(&output).lines().all(|l| l.chars().count() <= 80 || l.starts_with("report:")),
         "{}",
         text(&output)
     );
+}
+
+/// An SVG that is whole, or a PNG that decodes to more than one colour.
+#[track_caller]
+fn opens(chart: &Path) {
+    if chart.extension().is_some_and(|e| e == "svg") {
+        let svg = std::fs::read_to_string(chart).expect("SVG");
+        assert!(svg.contains("<svg") && svg.trim_end().ends_with("</svg>"), "{}", chart.display());
+        return;
+    }
+    let decoder = png::Decoder::new(std::fs::File::open(chart).expect("PNG"));
+    let mut reader = decoder.read_info().expect("PNG");
+    let mut pixels = vec![0; reader.output_buffer_size()];
+    let frame = reader.next_frame(&mut pixels).expect("PNG");
+    assert!(frame.width >= 1000 && frame.height >= 200, "{}: {frame:?}", chart.display());
+    assert!(pixels.iter().any(|b| *b != pixels[0]), "{} is blank", chart.display());
 }
 
 #[test]

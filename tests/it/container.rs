@@ -125,7 +125,7 @@ fn a_bad_config_is_named_by_field_and_leaves_nothing() {
         ("/linux/namespaces/0/type", serde_json::json!("galaxy"), "linux.namespaces[0].type"),
         ("/linux/namespaces/1/type", serde_json::json!("pid"), "linux.namespaces[1]"),
         ("/mounts/0/destination", serde_json::json!("/a/../../etc"), "mounts[0].destination"),
-        ("/hooks", serde_json::json!({"prestart": [{"path": "/bin/true"}]}), "hooks.prestart"),
+        ("/hooks", serde_json::json!({"prestart": [{"path": "true"}]}), "hooks.prestart[0].path"),
         ("/ociVersion", serde_json::json!("9"), "ociVersion"),
         (
             "/linux/seccomp/architectures",

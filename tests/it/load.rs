@@ -166,15 +166,13 @@ fn every_one_runs_the_same_bare_and_in_a_container() {
     let ours: Vec<Workload> = builtin().into_iter().filter(|w| w.image == ImageSource::Builtin).collect();
     assert_eq!(ours.len(), 7);
     for workload in &ours {
-        let outcomes = all(&job(root.path(), workload), workload);
-        let [bare, contained] = outcomes.try_into().expect("two targets");
-        let (bare, contained) = (bare.expect(&workload.name), contained.expect(&workload.name));
-        assert_eq!(bare.output_digest, contained.output_digest, "{}", workload.name);
-        for outcome in [&bare, &contained] {
+        let outcomes = all(&job(root.path(), workload), workload).into_iter();
+        let outcomes: Vec<_> = outcomes.map(|o| o.expect(&workload.name)).collect();
+        assert!(outcomes.len() >= 2, "bare and in a container at least");
+        for outcome in &outcomes {
+            assert_eq!(outcome.output_digest, outcomes[0].output_digest, "{}", workload.name);
             // A service as PID 1 that does not handle SIGTERM would be killed, and have no exit code 0.
             assert_eq!(outcome.exit_code, Some(0), "{}", workload.name);
-            let total = value(outcome, "total_ms");
-            assert!(total < 5000.0, "{} took {total} ms", workload.name);
             if workload.service {
                 assert!(value(outcome, "pss_bytes") > 0.0, "{}", workload.name);
             }

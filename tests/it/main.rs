@@ -3,11 +3,14 @@
 mod apps;
 mod architecture;
 mod bench;
+mod bench_faults;
 mod container;
 mod hostile;
 mod image;
 mod layers;
 mod load;
 mod machine;
+mod readme;
+mod registry;
 mod runs;
 mod support;

@@ -1,6 +1,7 @@
 //! A root file system and bundles for tests.
 
 pub mod archives;
+pub mod registries;
 pub mod trees;
 
 use std::path::{Path, PathBuf};

@@ -29,12 +29,42 @@ pub enum Hierarchies {
     V1(Vec<V1Hierarchy>),
 }
 
+/// Where hierarchies are mounted on nearly every host.
+const USUAL: &str = "/sys/fs/cgroup";
+
 impl Hierarchies {
-    /// Reads /proc/self/mountinfo and /proc/self/cgroup (proc(5), cgroups(7)).
+    /// Asks the usual places first: /proc/self/mountinfo grows with every mount of the host, and this is on the path of
+    /// every start (proc(5), cgroups(7)).
     pub fn detect() -> Result<Self, CgroupError> {
-        let read = |path: &str| std::fs::read_to_string(path).map_err(io("read", Path::new(path)));
-        Self::parse(&read("/proc/self/mountinfo")?, &read("/proc/self/cgroup")?)
-            .ok_or(CgroupError::NoHierarchy)
+        let usual = Path::new(USUAL);
+        if magic(usual) == Some(CGROUP2_SUPER_MAGIC) {
+            return Ok(Self::V2 { root: usual.to_owned() });
+        }
+        let own = read("/proc/self/cgroup")?;
+        if let Some(found) = Self::usual(&own, |dir| magic(dir) == Some(CGROUP_SUPER_MAGIC)) {
+            return Ok(found);
+        }
+        Self::parse(&read("/proc/self/mountinfo")?, &own).ok_or(CgroupError::NoHierarchy)
+    }
+
+    /// v1 as /proc/self/cgroup lists it, where each hierarchy is mounted in a folder with the names of its controllers.
+    fn usual(own: &str, is_cgroup: impl Fn(&Path) -> bool) -> Option<Self> {
+        let mut v1 = Vec::new();
+        for line in own.lines() {
+            let mut fields = line.splitn(3, ':').skip(1);
+            let (names, path) = (fields.next()?, fields.next()?);
+            let controllers: Vec<String> =
+                names.split(',').filter(|o| V1.contains(o)).map(str::to_owned).collect();
+            if controllers.is_empty() {
+                continue;
+            }
+            let root = Path::new(USUAL).join(names);
+            if !is_cgroup(&root) {
+                return None;
+            }
+            v1.push(V1Hierarchy { controllers, root, own: PathBuf::from(path.trim_start_matches('/')) });
+        }
+        v1.iter().any(|h| h.controllers.iter().any(|c| c == "memory")).then_some(Self::V1(v1))
     }
 
     fn parse(mountinfo: &str, own: &str) -> Option<Self> {
@@ -100,6 +130,23 @@ impl Hierarchies {
     }
 }
 
+/// linux/magic.h
+const CGROUP_SUPER_MAGIC: i64 = 0x0027_e0eb;
+const CGROUP2_SUPER_MAGIC: i64 = 0x6367_7270;
+
+fn magic(path: &Path) -> Option<i64> {
+    rustix::fs::statfs(path).ok().map(|s| s.f_type)
+}
+
+/// A file of procfs whole, by few and large reads: each read makes the kernel write the text anew.
+fn read(path: &str) -> Result<String, CgroupError> {
+    use std::io::Read;
+    let failed = |e| io("read", Path::new(path))(e);
+    let mut text = String::with_capacity(16 << 10);
+    std::fs::File::open(path).and_then(|mut f| f.read_to_string(&mut text)).map_err(failed)?;
+    Ok(text)
+}
+
 /// Path of the caller's cgroup: third field of the line of /proc/self/cgroup whose controllers match.
 fn own_path(own: &str, matches: impl Fn(&str) -> bool) -> PathBuf {
     let path = own.lines().find_map(|line| {
@@ -125,6 +172,15 @@ mod tests {
         let Hierarchies::V1(all) = h else { panic!("not v1") };
         assert_eq!(all[0].own, Path::new("a/b"));
         assert_eq!(all[1].controllers, ["cpu", "cpuacct"]);
+    }
+
+    #[test]
+    fn the_usual_places_need_no_mountinfo() {
+        let own = "4:name=systemd:/\n3:memory:/a\n2:cpu,cpuacct:/\n0::/\n";
+        let Some(Hierarchies::V1(all)) = Hierarchies::usual(own, |_| true) else { panic!("not v1") };
+        assert_eq!(all[0].root, Path::new("/sys/fs/cgroup/memory"));
+        assert_eq!(all[1].root, Path::new("/sys/fs/cgroup/cpu,cpuacct"));
+        assert!(Hierarchies::usual(own, |p| !p.ends_with("memory")).is_none());
     }
 
     #[test]

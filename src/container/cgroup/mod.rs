@@ -11,6 +11,7 @@ pub use hierarchy::{Hierarchies, V1Hierarchy};
 pub use limits::Limits;
 
 use crate::sys::spawn::CgroupPlace;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 /// Why a cgroup operation failed.
@@ -67,18 +68,38 @@ impl RunCgroup {
 
     /// A cgroup at `path`, relative to the roots of the hierarchies. Folders that exist are used.
     pub fn create_at(path: &str, limits: &Limits) -> Result<Self, CgroupError> {
+        let group = Self::plan(Hierarchies::detect()?, path)?;
+        group.make(limits)?;
+        Ok(group)
+    }
+
+    /// One that is yet to be made, or exists.
+    pub fn plan(hierarchies: Hierarchies, path: &str) -> Result<Self, CgroupError> {
         let relative = PathBuf::from(path.trim_start_matches('/'));
         let plain = relative.components().all(|c| matches!(c, std::path::Component::Normal(_)));
         if !plain || relative.as_os_str().is_empty() {
             return Err(CgroupError::Path { path: path.to_owned() });
         }
-        let group = Self { hierarchies: Hierarchies::detect()?, path: relative };
-        for dir in group.dirs() {
+        Ok(Self { hierarchies, path: relative })
+    }
+
+    /// Makes it. Folders that exist are used.
+    pub fn make(&self, limits: &Limits) -> Result<(), CgroupError> {
+        for dir in self.dirs() {
             make(&dir)?;
         }
-        group.hierarchies.delegate(&group.path)?;
-        limits.apply(&group)?;
-        Ok(group)
+        self.hierarchies.delegate(&self.path)?;
+        limits.apply(self)
+    }
+
+    /// Sets `limits`; what they do not name stays as it is.
+    pub fn limit(&self, limits: &Limits) -> Result<(), CgroupError> {
+        limits.apply(self)
+    }
+
+    /// The hierarchies that it is in.
+    pub fn hierarchies(&self) -> &Hierarchies {
+        &self.hierarchies
     }
 
     /// An existing one.
@@ -108,6 +129,23 @@ impl RunCgroup {
                 CgroupPlace { v1_tasks: all.iter().map(pair).collect(), v2_dir: None }
             }
         }
+    }
+
+    /// v2: its folder, in which clone3 lets a child be born.
+    pub fn open_v2(&self) -> Result<Option<OwnedFd>, CgroupError> {
+        let Hierarchies::V2 { root } = &self.hierarchies else { return Ok(None) };
+        let dir = root.join(&self.path);
+        std::fs::File::open(&dir).map(|f| Some(f.into())).map_err(io("open", &dir))
+    }
+
+    /// v1: the files by which a process of one thread joins it, see [`join`].
+    pub fn open_tasks(&self) -> Result<Vec<OwnedFd>, CgroupError> {
+        let Hierarchies::V1(all) = &self.hierarchies else { return Ok(Vec::new()) };
+        let tasks = |h: &V1Hierarchy| {
+            let file = h.root.join(&self.path).join("tasks");
+            std::fs::OpenOptions::new().write(true).open(&file).map(Into::into).map_err(io("open", &file))
+        };
+        all.iter().map(tasks).collect()
     }
 
     /// Moves a process (0: the caller) into it.
@@ -155,6 +193,22 @@ impl RunCgroup {
         Ok(())
     }
 
+    /// Removes it where nobody is in it: after a start that failed. What others use stays.
+    pub fn discard(&self) {
+        for dir in self.dirs() {
+            let _ = remove::if_empty(&dir);
+        }
+    }
+
+    /// Ends what is still in it, if anything is, and removes it.
+    pub fn clear(&self) -> Result<(), CgroupError> {
+        if self.dirs().iter().all(|dir| remove::at_once(dir)) {
+            return Ok(());
+        }
+        self.kill_all()?;
+        self.remove()
+    }
+
     /// Kills and removes what a dead session left: cgroups `taremark/<session>-…`. Their names.
     pub fn remove_stale(session: &str) -> Result<Vec<String>, CgroupError> {
         let hierarchies = Hierarchies::detect()?;
@@ -173,14 +227,26 @@ impl RunCgroup {
     }
 }
 
+/// The calling process, which has one thread, joins the cgroups of `tasks`.
+///
+/// By `0` in `tasks`, never by a pid in `cgroup.procs`: there the kernel takes a lock that makes it wait for a grace
+/// period of RCU, 10 to 20 ms when nobody else has just done the same (kernel/cgroup/cgroup.c,
+/// cgroup_procs_write_start). Rights are those of whoever opened the files.
+pub fn join(tasks: &[OwnedFd]) -> std::io::Result<()> {
+    tasks.iter().try_for_each(|file| rustix::io::write(file, b"0").map(drop).map_err(Into::into))
+}
+
 /// mkdir -p; another session may remove the parent between its making and ours, hence the tries.
 fn make(dir: &Path) -> Result<(), CgroupError> {
-    let mut last = Ok(());
+    let mut last = match std::fs::create_dir(dir) {
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
+        other => other,
+    };
     for _ in 0..10 {
-        last = std::fs::create_dir_all(dir);
         if last.is_ok() {
             break;
         }
+        last = std::fs::create_dir_all(dir);
     }
     last.map_err(io("create", dir))
 }

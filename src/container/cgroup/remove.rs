@@ -28,9 +28,30 @@ pub(super) fn kill_all(dir: &Path) -> Result<(), CgroupError> {
     }
 }
 
+/// True when `dir` is gone: nearly always nothing is below it and nobody is in it.
+pub(super) fn at_once(dir: &Path) -> bool {
+    match std::fs::remove_dir(dir) {
+        Ok(()) => true,
+        Err(e) => e.kind() == std::io::ErrorKind::NotFound,
+    }
+}
+
+/// Removes `dir` unless somebody is in it; waits a moment for tasks that are about to be gone.
+pub(super) fn if_empty(dir: &Path) -> bool {
+    (0..50).any(|_| {
+        at_once(dir) || {
+            std::thread::sleep(Duration::from_millis(1));
+            false
+        }
+    })
+}
+
 /// Removes `dir` and the cgroups below it. A task that has just ended keeps its cgroup busy for a moment, hence the
 /// tries.
 pub(super) fn tree(dir: &Path) -> Result<(), CgroupError> {
+    if at_once(dir) {
+        return Ok(());
+    }
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|t| t.is_dir()) {
             tree(&entry.path())?;

@@ -178,6 +178,7 @@ fn bind(from: &Path, to: &Path, read_only: bool) -> Mount {
         kind: "bind".into(),
         source: from.display().to_string(),
         options: options.map(String::from).to_vec(),
+        ..Mount::default()
     }
 }
 

@@ -2,6 +2,12 @@
 //!
 //! Own lean types instead of oci-spec's: parsing is on the path of every start, and an error can name its JSON path.
 
+mod hooks;
+mod process;
+
+pub use hooks::{Hook, Hooks};
+pub use process::{Capabilities, ConsoleSize, CpuAffinity, IoPriority, Process, Rlimit, Scheduler, User};
+
 use super::error::RuntimeError;
 use super::seccomp::Seccomp;
 use serde::{Deserialize, Serialize};
@@ -28,9 +34,9 @@ pub struct RuntimeConfig {
     pub annotations: BTreeMap<String, String>,
     /// Linux.
     pub linux: Linux,
-    /// Read only to be refused: a hook that an engine relies on must not be passed over in silence.
+    /// Programs at points of its life.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub hooks: Option<BTreeMap<String, serde_json::Value>>,
+    pub hooks: Option<Hooks>,
 }
 
 /// `root`.
@@ -43,73 +49,9 @@ pub struct Root {
     pub readonly: bool,
 }
 
-/// `process`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Process {
-    /// Wants a terminal.
-    pub terminal: bool,
-    /// Ids.
-    pub user: User,
-    /// Argument vector.
-    pub args: Vec<String>,
-    /// `K=V`.
-    pub env: Vec<String>,
-    /// Absolute.
-    pub cwd: String,
-    /// Absent: all are dropped.
-    pub capabilities: Option<Capabilities>,
-    /// Resource limits.
-    pub rlimits: Vec<Rlimit>,
-    /// PR_SET_NO_NEW_PRIVS.
-    pub no_new_privileges: bool,
-    /// /proc/self/oom_score_adj.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub oom_score_adj: Option<i32>,
-}
-
-/// `process.user`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct User {
-    /// User id in the container.
-    pub uid: u32,
-    /// Group id in the container.
-    pub gid: u32,
-    /// umask, if it is to be set.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub umask: Option<u32>,
-    /// Further groups.
-    pub additional_gids: Vec<u32>,
-}
-
-/// `process.capabilities`: names as `CAP_KILL`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-#[allow(missing_docs)]
-pub struct Capabilities {
-    pub bounding: Vec<String>,
-    pub effective: Vec<String>,
-    pub inheritable: Vec<String>,
-    pub permitted: Vec<String>,
-    pub ambient: Vec<String>,
-}
-
-/// `process.rlimits[]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rlimit {
-    /// `RLIMIT_*`.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// Hard limit.
-    pub hard: u64,
-    /// Soft limit.
-    pub soft: u64,
-}
-
 /// `mounts[]`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Mount {
     /// Absolute, in the container.
     pub destination: PathBuf,
@@ -120,6 +62,12 @@ pub struct Mount {
     pub source: String,
     /// As for mount(8).
     pub options: Vec<String>,
+    /// Of an idmapped mount; empty: those of the container's user namespace, where the options say `idmap`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub uid_mappings: Vec<IdMapping>,
+    /// Of an idmapped mount.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gid_mappings: Vec<IdMapping>,
 }
 
 /// `linux`.
@@ -149,6 +97,38 @@ pub struct Linux {
     pub readonly_paths: Vec<PathBuf>,
     /// `private`, `slave`, `shared`, `unbindable`, each also with `r` before it.
     pub rootfs_propagation: String,
+    /// Offsets of a new time namespace, by clock: `monotonic`, `boottime`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub time_offsets: BTreeMap<String, TimeOffset>,
+    /// Execution domain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub personality: Option<Personality>,
+    /// SELinux label of the mounts.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub mount_label: String,
+    /// Read only to be refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub intel_rdt: Option<serde_json::Value>,
+}
+
+/// `linux.timeOffsets.<clock>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)]
+pub struct TimeOffset {
+    pub secs: i64,
+    pub nanosecs: u32,
+}
+
+/// `linux.personality`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Personality {
+    /// `LINUX` or `LINUX32`.
+    pub domain: String,
+    /// None is defined yet.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<String>,
 }
 
 /// `linux.namespaces[]`.
@@ -283,37 +263,59 @@ pub struct DeviceRule {
 const LARGEST: u64 = 4 << 20;
 
 impl RuntimeConfig {
-    /// Reads and checks `bundle/config.json`.
-    pub fn read(bundle: &Path) -> Result<Self, RuntimeError> {
+    /// Reads and checks `bundle/config.json`. Also the bytes it was read from.
+    pub fn read(bundle: &Path) -> Result<(Self, Vec<u8>), RuntimeError> {
         let path = bundle.join("config.json");
-        let io = |source| RuntimeError::Io { step: "read", path: path.clone(), source };
-        let size = std::fs::metadata(&path).map_err(io)?.len();
-        if size > LARGEST {
-            let why = format!("{size} bytes, more than {LARGEST}");
-            return Err(RuntimeError::Config { path, field: "(whole file)".into(), why });
-        }
-        let json = std::fs::read(&path).map_err(io)?;
-        let config = Self::parse(&json).map_err(|(field, why)| RuntimeError::Config {
-            path: path.clone(),
-            field,
-            why,
-        })?;
+        let json = Self::bytes(&path)?;
+        let config = Self::parse(&path, &json)?;
         super::validate::check(&config).map_err(|(field, why)| RuntimeError::Config { path, field, why })?;
-        Ok(config)
+        Ok((config, json))
     }
 
-    /// The quick way first; only when that fails, the one that knows the JSON path.
-    fn parse(json: &[u8]) -> Result<Self, (String, String)> {
-        if let Ok(config) = serde_json::from_slice(json) {
-            return Ok(config);
+    /// One that was checked before.
+    pub fn read_unchecked(dir: &Path) -> Result<Self, RuntimeError> {
+        let path = dir.join("config.json");
+        Self::parse(&path, &Self::bytes(&path)?)
+    }
+
+    /// The file, unless it is too large or no file at all: a device or a FIFO could be read for ever.
+    fn bytes(path: &Path) -> Result<Vec<u8>, RuntimeError> {
+        use std::io::Read;
+        use std::os::unix::fs::OpenOptionsExt;
+        let io = |source| RuntimeError::Io { step: "read", path: path.to_owned(), source };
+        let whole = |why| RuntimeError::Config { path: path.to_owned(), field: "(whole file)".into(), why };
+        let file = std::fs::OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path);
+        let file = file.map_err(io)?;
+        let meta = file.metadata().map_err(io)?;
+        if !meta.is_file() {
+            return Err(whole("is not a regular file".into()));
         }
-        let mut reader = serde_json::Deserializer::from_slice(json);
-        serde_path_to_error::deserialize(&mut reader)
-            .map_err(|e| (e.path().to_string(), e.inner().to_string()))
+        let mut json = Vec::with_capacity(meta.len().min(LARGEST) as usize + 1);
+        file.take(LARGEST + 1).read_to_end(&mut json).map_err(io)?;
+        if json.len() as u64 > LARGEST {
+            return Err(whole(format!("is larger than {LARGEST} bytes")));
+        }
+        Ok(json)
+    }
+
+    fn parse(path: &Path, json: &[u8]) -> Result<Self, RuntimeError> {
+        parse(json).map_err(|(field, why)| RuntimeError::Config { path: path.to_owned(), field, why })
     }
 
     /// The namespace of this kind, if it is asked for.
     pub fn namespace(&self, kind: NamespaceKind) -> Option<&Namespace> {
         self.linux.namespaces.iter().find(|n| n.kind == kind)
     }
+}
+
+/// The quick way first; only when that fails, the one that knows the JSON path. Path and reason.
+pub(super) fn parse<T: serde::de::DeserializeOwned>(json: &[u8]) -> Result<T, (String, String)> {
+    if let Ok(parsed) = serde_json::from_slice(json) {
+        return Ok(parsed);
+    }
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    let parsed = serde_path_to_error::deserialize(&mut reader)
+        .map_err(|e| (e.path().to_string(), e.inner().to_string()))?;
+    reader.end().map_err(|e| ("(whole file)".to_owned(), e.to_string()))?;
+    Ok(parsed)
 }

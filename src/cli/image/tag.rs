@@ -1,0 +1,20 @@
+//! `taremark image tag`.
+
+use crate::image::reference::Reference;
+use crate::image::store::Store;
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The image: name:tag or name@digest
+    #[arg(value_name = "REF")]
+    reference: String,
+    /// Its other name
+    #[arg(value_name = "NEW")]
+    new: Reference,
+}
+
+pub fn run(store: &Store, a: &Arguments) -> anyhow::Result<()> {
+    crate::image::tag::tag(store, &a.reference, &a.new)?;
+    println!("{}", a.new);
+    Ok(())
+}

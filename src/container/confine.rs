@@ -1,0 +1,128 @@
+//! The last steps before the workload, the same for a container's init and for `exec`: limits, labels, ids,
+//! capabilities, filter, exec.
+
+use super::config::{Personality, Process};
+use super::rootfs::Step;
+use super::{capabilities, labels, rlimits, scheduling, terminal};
+use crate::sys::process;
+use std::ffi::CString;
+
+/// What a process is confined to.
+pub struct Confine<'a> {
+    /// What is to run.
+    pub process: &'a Process,
+    /// Compiled filter.
+    pub filter: Option<&'a super::seccomp::Filter>,
+    /// Execution domain.
+    pub personality: Option<&'a Personality>,
+    /// Descriptors from 3 on that it keeps.
+    pub preserve_fds: u32,
+    /// More for its environment.
+    pub env: &'a [String],
+    /// With a session keyring of its own.
+    pub keyring: bool,
+}
+
+/// Path, arguments, environment.
+pub type Program = (CString, Vec<CString>, Vec<CString>);
+
+fn named(what: &'static str, object: &'static str) -> impl FnOnce(std::io::Error) -> Step {
+    move |e| Step::new(what, object, e)
+}
+
+impl Confine<'_> {
+    /// All but what has to come right before the exec. Without `noNewPrivileges` the filter is installed here already,
+    /// as the kernel takes it from a privileged process only.
+    pub fn limit(&self) -> Result<Program, Step> {
+        let p = self.process;
+        self.settings()?;
+        if self.keyring {
+            process::join_new_session_keyring().map_err(named("join", "a new session keyring"))?;
+        }
+        labels::apply(p)?;
+        terminal::give_pipes(p.user.uid);
+        process::close_on_exec_from(3 + self.preserve_fds).map_err(named("close", "descriptors"))?;
+        let none = Default::default();
+        let wanted = p.capabilities.as_ref().unwrap_or(&none);
+        capabilities::drop_bounding(wanted).map_err(named("drop", "process.capabilities.bounding"))?;
+        if !p.no_new_privileges {
+            self.install()?;
+        }
+        process::keep_capabilities(true).map_err(named("keep", "capabilities"))?;
+        process::set_ids(p.user.uid, p.user.gid, &p.user.additional_gids)
+            .map_err(|(call, e)| Step::new(call, "process.user", e))?;
+        let mask = nix::sys::stat::Mode::from_bits_truncate(p.user.umask.unwrap_or(0o022));
+        nix::sys::stat::umask(mask);
+        nix::unistd::chdir(p.cwd.as_str()).map_err(|e| Step::new("enter process.cwd", &p.cwd, e.into()))?;
+        process::keep_capabilities(false).map_err(named("let go of", "capabilities"))?;
+        capabilities::apply(wanted).map_err(named("set", "process.capabilities"))?;
+        self.program()
+    }
+
+    fn settings(&self) -> Result<(), Step> {
+        let p = self.process;
+        if let Some(score) = p.oom_score_adj {
+            std::fs::write("/proc/self/oom_score_adj", score.to_string())
+                .map_err(named("set", "process.oomScoreAdj"))?;
+        }
+        if let Some(scheduler) = &p.scheduler {
+            scheduling::set_scheduler(scheduler).map_err(named("set", "process.scheduler"))?;
+        }
+        if let Some(priority) = &p.io_priority {
+            scheduling::set_io(priority).map_err(named("set", "process.ioPriority"))?;
+        }
+        if let Some(personality) = self.personality {
+            scheduling::set_personality(personality).map_err(named("set", "linux.personality"))?;
+        }
+        for limit in &p.rlimits {
+            rlimits::set(limit).map_err(|e| Step::new("set process.rlimits", &limit.kind, e))?;
+        }
+        Ok(())
+    }
+
+    fn install(&self) -> Result<(), Step> {
+        let Some(filter) = self.filter else { return Ok(()) };
+        process::install_seccomp(&filter.program, filter.flags).map_err(named("install", "linux.seccomp"))
+    }
+
+    /// The exec. It returns with what hindered it.
+    pub fn execute(&self, (program, argv, envp): &Program) -> Step {
+        let last = || -> Result<(), Step> {
+            if !self.process.no_new_privileges {
+                return Ok(());
+            }
+            process::no_new_privileges().map_err(named("set", "process.noNewPrivileges"))?;
+            self.install()
+        };
+        if let Err(step) = last() {
+            return step;
+        }
+        let e = process::execute(program, argv, envp);
+        Step::new("exec", &program.to_string_lossy(), e)
+    }
+
+    /// `args[0]` as it is, or found in the PATH of the container's environment.
+    fn program(&self) -> Result<Program, Step> {
+        let p = self.process;
+        let c = |s: &String| CString::new(s.as_str()).map_err(|e| Step::new("pass", s, e.into()));
+        let name = &p.args[0];
+        let path = p
+            .env
+            .iter()
+            .find_map(|e| e.strip_prefix("PATH="))
+            .unwrap_or("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        let may_run = |p: &str| rustix::fs::access(p, rustix::fs::Access::EXEC_OK);
+        let found = if name.contains('/') {
+            may_run(name).map_err(|e| Step::new("exec", name, e.into()))?;
+            name.clone()
+        } else {
+            let mut places = path.split(':').map(|d| format!("{d}/{name}"));
+            // Engines tell "no such program" by these words.
+            let missing = || std::io::Error::other(format!("executable file not found in $PATH ({path})"));
+            places.find(|p| may_run(p).is_ok()).ok_or_else(|| Step::new("exec", name, missing()))?
+        };
+        let args = p.args.iter().map(c).collect::<Result<Vec<_>, _>>();
+        let env = p.env.iter().chain(self.env).map(c).collect::<Result<Vec<_>, _>>();
+        Ok((c(&found)?, args?, env?))
+    }
+}

@@ -1,0 +1,123 @@
+//! `exec`: another process in a running container.
+
+use super::cgroup::RunCgroup;
+use super::config::{NamespaceKind, Process, RuntimeConfig};
+use super::console::{self, Console};
+use super::error::{RuntimeError, io, system};
+use super::exec_child::{self, Joining};
+use super::state::{Saved, StateDir, Status, start_time};
+use super::{exec_process, listen, namespaces, relay, seccomp, sync};
+use crate::sys::process::{Forked, fork_into, wait_for};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::PathBuf;
+
+pub use super::exec_process::Changes;
+
+/// What `exec` is given.
+#[derive(Debug, Clone, Default)]
+pub struct ExecOptions {
+    /// Container's id.
+    pub id: String,
+    /// Where states are kept.
+    pub root: PathBuf,
+    /// File with a process in JSON, in place of `changes`.
+    pub process: Option<PathBuf>,
+    /// What differs from the container's own process.
+    pub changes: Changes,
+    /// Do not wait for its end.
+    pub detach: bool,
+    /// Gets its pid.
+    pub pid_file: Option<PathBuf>,
+    /// Gets the master of its terminal.
+    pub console_socket: Option<PathBuf>,
+    /// Descriptors that are handed through.
+    pub preserve_fds: u32,
+    /// Also in a paused container, where it waits.
+    pub ignore_paused: bool,
+}
+
+/// Runs it. Its exit code, or 128 + signal; 0 when detached.
+pub fn exec(options: &ExecOptions) -> Result<i32, RuntimeError> {
+    let dir = StateDir::open(&options.root, &options.id)?;
+    let saved = dir.load()?;
+    match dir.status(&saved) {
+        Status::Created | Status::Running => {}
+        Status::Paused if options.ignore_paused => {}
+        Status::Stopped => return Err(RuntimeError::NotRunning { id: options.id.clone() }),
+        Status::Paused => {
+            let id = options.id.clone();
+            return Err(RuntimeError::State { id, is: "paused".into(), wanted: "created or running" });
+        }
+    }
+    let config = dir.config()?;
+    let process = exec_process::process(options.process.as_deref(), &options.changes, &config)?;
+    let console = console::open(process.terminal, options.console_socket.as_deref(), !options.detach)?;
+    let pid = start(options, &saved, &config, &process, console.as_ref())?;
+    if let Some(path) = &options.pid_file {
+        std::fs::write(path, pid.to_string()).map_err(io("write", path))?;
+    }
+    if options.detach {
+        return Ok(0);
+    }
+    crate::sys::process::forward_signals(pid, &super::run::FORWARDED);
+    if let Some(ours) = console.and_then(|c| c.ours) {
+        relay::copy(relay::receive(&ours)?, pid)?;
+    }
+    super::run::wait(pid)
+}
+
+/// The init, held so that its pid cannot come to mean another process.
+fn hold(saved: &Saved) -> Result<OwnedFd, RuntimeError> {
+    let gone = || RuntimeError::NotRunning { id: saved.id.clone() };
+    let pid = rustix::process::Pid::from_raw(saved.pid).ok_or_else(gone)?;
+    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).map_err(|_| gone())?;
+    // Only now is it certain that the pid is still that of the init.
+    if start_time(saved.pid) == Some(saved.start_time) { Ok(pidfd) } else { Err(gone()) }
+}
+
+fn start(
+    options: &ExecOptions,
+    saved: &Saved,
+    config: &RuntimeConfig,
+    process: &Process,
+    console: Option<&Console>,
+) -> Result<i32, RuntimeError> {
+    let preserved = listen::preserved(options.preserve_fds)?;
+    let filter = config.linux.seccomp.as_ref().map(seccomp::compile).transpose()?;
+    let init = hold(saved)?;
+    let cgroup = RunCgroup::open_at(&saved.cgroups_path)?;
+    let born_in = cgroup.open_v2()?;
+    let (ours, theirs) = sync::pair()?;
+    let joining = Joining {
+        init: &init,
+        namespaces: namespaces::all_flags(config),
+        tasks: cgroup.open_tasks()?,
+        config,
+        process,
+        filter: filter.as_ref(),
+        console: console.map(|c| &c.to),
+        preserved: &preserved,
+        sync: &theirs,
+    };
+    if config.namespace(NamespaceKind::Pid).is_some() {
+        // A pid namespace takes in children only.
+        nix::sched::setns(&init, nix::sched::CloneFlags::CLONE_NEWPID)
+            .map_err(system("enter the pid namespace"))?;
+    }
+    let pid = match fork_into(0, born_in.as_ref().map(AsRawFd::as_raw_fd)).map_err(system("clone3"))? {
+        Forked::Child => {
+            drop(ours);
+            exec_child::run(&joining)
+        }
+        Forked::Parent { pid, .. } => pid,
+    };
+    drop(joining);
+    drop(theirs);
+    match sync::heard(&ours, false, || Ok(())) {
+        Ok(_) => Ok(pid),
+        Err(e) => {
+            while let Ok(None) = wait_for(pid) {}
+            Err(e)
+        }
+    }
+}

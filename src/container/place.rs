@@ -1,0 +1,62 @@
+//! How a container's init comes into its cgroup, and who makes that.
+
+use super::cgroup::{CgroupError, Limits, RunCgroup, join};
+use super::cgroup_devices;
+use super::config::{NamespaceKind, RuntimeConfig};
+use super::error::RuntimeError;
+use super::rootfs::Step;
+use std::os::fd::OwnedFd;
+
+/// What is left to do in the init.
+pub struct Place<'a> {
+    /// The cgroup.
+    pub cgroup: &'a RunCgroup,
+    limits: Limits,
+    task: Task,
+}
+
+enum Task {
+    /// v1: makes it and joins it.
+    Make,
+    /// v1, in a user namespace: joins what the runtime has made and opened.
+    Join(Vec<OwnedFd>),
+    /// v2: nothing, it is born there.
+    None,
+}
+
+impl<'a> Place<'a> {
+    /// Before the clone: makes the cgroup where the init cannot.
+    pub fn prepare(
+        cgroup: &'a RunCgroup,
+        limits: Limits,
+        config: &RuntimeConfig,
+    ) -> Result<Self, RuntimeError> {
+        let mut place = Self { cgroup, limits, task: Task::Make };
+        if cgroup.hierarchies().is_v2() {
+            place.make(config)?;
+            place.task = Task::None;
+        } else if config.namespace(NamespaceKind::User).is_some() {
+            place.make(config)?;
+            place.task = Task::Join(cgroup.open_tasks()?);
+        }
+        Ok(place)
+    }
+
+    fn make(&self, config: &RuntimeConfig) -> Result<(), CgroupError> {
+        self.cgroup.make(&self.limits)?;
+        cgroup_devices::apply(self.cgroup, config)
+    }
+
+    /// In the init, before anything is mounted.
+    pub fn enter(&self, config: &RuntimeConfig) -> Result<(), Step> {
+        let joined = |e| Step::new("join", "the cgroup", e);
+        match &self.task {
+            Task::Make => {
+                let opened = self.make(config).and_then(|()| self.cgroup.open_tasks());
+                join(&opened.map_err(|e| Step::told("cgroup", &e))?).map_err(joined)
+            }
+            Task::Join(tasks) => join(tasks).map_err(joined),
+            Task::None => Ok(()),
+        }
+    }
+}

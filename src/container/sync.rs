@@ -1,0 +1,102 @@
+//! What runtime and init tell each other over a socket pair of packets.
+
+use super::error::{RuntimeError, system};
+use super::rootfs::Step;
+use super::trace::Span;
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags,
+};
+use serde::{Deserialize, Serialize};
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+/// What the init tells, once.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Report {
+    /// All is mounted; hooks are due, and the word to go is waited for.
+    Mounted,
+    /// All is done but the exec; the time line so far.
+    Ready(Vec<Span>),
+    /// A step failed.
+    Failed(String),
+}
+
+/// The runtime's end and the init's end.
+pub fn pair() -> Result<(OwnedFd, OwnedFd), RuntimeError> {
+    socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+        .map_err(system("socketpair"))
+}
+
+/// From the init to the runtime. A runtime that is gone hears nothing, and that is no error.
+pub fn tell(to: &OwnedFd, report: &Report) {
+    let json = serde_json::to_vec(report).unwrap_or_default();
+    let _ = send(to.as_raw_fd(), &json, MsgFlags::MSG_NOSIGNAL);
+}
+
+/// From the runtime to the init: go on, with a descriptor for it or none.
+pub fn go(to: &OwnedFd, fd: Option<&OwnedFd>) -> Result<(), RuntimeError> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    let fds = fd.map(|fd| [fd.as_fd()]);
+    if let Some(fds) = &fds {
+        ancillary.push(SendAncillaryMessage::ScmRights(fds));
+    }
+    // An init that has failed already has closed its end; its report says why, so this is no error.
+    match rustix::net::sendmsg(to, &[IoSlice::new(b"g")], &mut ancillary, SendFlags::NOSIGNAL) {
+        Ok(_) | Err(rustix::io::Errno::PIPE | rustix::io::Errno::CONNRESET) => Ok(()),
+        Err(e) => Err(system("tell the init to go")(e)),
+    }
+}
+
+/// In the init: waits for [`go`]; without it (the runtime is dead) the init ends.
+pub fn wait(from: &OwnedFd) -> Result<Option<OwnedFd>, Step> {
+    let failed = |e: std::io::Error| Step::new("wait for", "the runtime", e);
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let mut byte = [0u8; 1];
+    let got = rustix::io::retry_on_intr(|| {
+        rustix::net::recvmsg(from, &mut [IoSliceMut::new(&mut byte)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)
+    });
+    if got.map_err(|e| failed(e.into()))?.bytes != 1 {
+        return Err(failed(std::io::ErrorKind::UnexpectedEof.into()));
+    }
+    Ok(ancillary.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
+        _ => None,
+    }))
+}
+
+/// In the runtime: reads until the exec closes the init's end, or (behind a gate) until it says that it is ready. When
+/// it has mounted all and waits for hooks, these are run by `mounted`.
+pub fn heard(
+    from: &OwnedFd,
+    gated: bool,
+    mut mounted: impl FnMut() -> Result<(), RuntimeError>,
+) -> Result<Vec<Span>, RuntimeError> {
+    let mut spans = None;
+    let mut packet = [0u8; 16 << 10];
+    loop {
+        let n = match recv(from.as_raw_fd(), &mut packet, MsgFlags::empty()) {
+            Ok(n) => n,
+            Err(nix::Error::EINTR) => continue,
+            Err(nix::Error::ECONNRESET) => 0,
+            Err(e) => return Err(system("hear the init")(e)),
+        };
+        if n == 0 {
+            return spans.ok_or_else(|| RuntimeError::Init("ended before it could say why".into()));
+        }
+        match serde_json::from_slice(&packet[..n]) {
+            Ok(Report::Mounted) => {
+                mounted()?;
+                go(from, None)?;
+            }
+            Ok(Report::Ready(s)) if gated => return Ok(s),
+            Ok(Report::Ready(s)) => spans = Some(s),
+            Ok(Report::Failed(why)) => return Err(RuntimeError::Init(why)),
+            Err(e) => return Err(RuntimeError::Init(format!("unreadable report: {e}"))),
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! `update`: changes the limits of a container that is there.
+
+use super::cgroup::RunCgroup;
+use super::config::Resources;
+use super::error::RuntimeError;
+use super::launch::limits_of;
+use super::state::{StateDir, Status};
+use std::path::Path;
+
+/// Sets what `resources` (as `linux.resources`) names; all else stays as it is.
+pub fn update(root: &Path, id: &str, resources: serde_json::Value) -> Result<(), RuntimeError> {
+    let dir = StateDir::open(root, id)?;
+    let saved = dir.load()?;
+    if dir.status(&saved) == Status::Stopped {
+        return Err(RuntimeError::NotRunning { id: id.to_owned() });
+    }
+    let parsed: Resources =
+        serde_path_to_error::deserialize(resources).map_err(|e| RuntimeError::Config {
+            path: "(resources)".into(),
+            field: format!("linux.resources.{}", e.path()),
+            why: e.inner().to_string(),
+        })?;
+    RunCgroup::open_at(&saved.cgroups_path)?.limit(&limits_of(&parsed))?;
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! From a record alone to tables, charts and pages. Same record in, same bytes out.
+
+mod charts;
+mod download;
+mod error;
+mod format;
+mod overview;
+mod page;
+mod same_work;
+mod sentences;
+mod summary;
+mod table;
+
+pub use error::ReportError;
+pub use summary::{Cell, Summary};
+
+use error::io;
+use std::path::{Path, PathBuf};
+
+/// What was made.
+#[derive(Debug)]
+pub struct Rendered {
+    /// For a terminal of 80 columns.
+    pub table: String,
+    /// A line each: cut rows, runs that could not be compared.
+    pub warnings: Vec<String>,
+    /// The page to open.
+    pub page: PathBuf,
+}
+
+/// Writes summary.csv, summary.json, charts/, report.md and report.html into the record's folder.
+pub fn render(dir: &Path) -> Result<Rendered, ReportError> {
+    let record = crate::record::reader::read(dir)?;
+    let summary = Summary::of(&record);
+    let charts_dir = dir.join("charts");
+    std::fs::create_dir_all(&charts_dir).map_err(io("create", &charts_dir))?;
+    let charts = charts::draw_all(&charts_dir, &record, &summary)?;
+    let view = page::View::of(&record, &summary, &charts);
+    put(dir, "summary.csv", &summary.to_csv()?)?;
+    put(dir, "summary.json", &summary.to_json()?)?;
+    put(dir, "report.md", page::markdown(&view)?.as_bytes())?;
+    let files =
+        download::pack(dir, &["samples.csv", "phases.csv", "runs.csv", "plan.json", "environment.json"])?;
+    put(dir, "report.html", page::html(&view, &files)?.as_bytes())?;
+    let mut warnings = record.warnings.clone();
+    warnings.extend(summary.notes.iter().cloned());
+    Ok(Rendered { table: table::terminal(&view.overview), warnings, page: dir.join("report.html") })
+}
+
+fn put(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), ReportError> {
+    let path = dir.join(name);
+    std::fs::write(&path, bytes).map_err(io("write", &path))
+}

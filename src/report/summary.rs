@@ -1,0 +1,222 @@
+//! Every figure of a record: a cell for each workload, target and metric.
+
+use super::error::{ReportError, text};
+use super::same_work::why_not;
+use crate::record::reader::Record;
+use crate::record::schema::{METRICS, SCHEMA, Sample, unit_of};
+use crate::stats::{Comparison, Interval, RESAMPLES, Verdict, bca, compare, mad, median, outliers};
+use serde::Serialize;
+
+/// The target that is the net of every comparison.
+pub const NET: &str = "process";
+
+/// Statistics of one metric of one workload on one target, over the measured runs that did not fail.
+#[derive(Debug, Clone, Serialize)]
+pub struct Cell {
+    /// Version of this file's format.
+    pub schema: u32,
+    /// Workload.
+    pub workload: String,
+    /// Target.
+    pub target: String,
+    /// `kvm`, `tcg` or empty.
+    pub accelerator: String,
+    /// Metric.
+    pub metric: String,
+    /// Its unit.
+    pub unit: String,
+    /// Values.
+    pub n: usize,
+    /// Measured runs that failed.
+    pub failed: usize,
+    /// The figure.
+    pub median: f64,
+    /// 95 % interval (BCa); absent below three values.
+    pub low: Option<f64>,
+    /// See `low`.
+    pub high: Option<f64>,
+    /// Median absolute deviation.
+    pub mad: f64,
+    /// Smallest.
+    pub min: f64,
+    /// Largest.
+    pub max: f64,
+    /// Beyond Tukey's inner fences.
+    pub mild_outliers: usize,
+    /// Beyond the outer ones.
+    pub severe_outliers: usize,
+    /// The same figure of the bare process.
+    pub net: Option<f64>,
+    /// Median of gross - net over the blocks.
+    pub tare: Option<f64>,
+    /// 95 % interval.
+    pub tare_low: Option<f64>,
+    /// See `tare_low`.
+    pub tare_high: Option<f64>,
+    /// Median of gross / net over the blocks.
+    pub ratio: Option<f64>,
+    /// 95 % interval.
+    pub ratio_low: Option<f64>,
+    /// See `ratio_low`.
+    pub ratio_high: Option<f64>,
+    /// `more`, `less`, `no difference shown`, `too few runs`, or why there is no comparison.
+    pub verdict: String,
+}
+
+/// All cells, in the order of the plan.
+#[derive(Debug, Clone, Serialize)]
+pub struct Summary {
+    /// Version of this file's format.
+    pub schema: u32,
+    /// Resamples of each interval.
+    pub resamples: usize,
+    /// The target that is the net.
+    pub net: String,
+    /// The figures.
+    pub cells: Vec<Cell>,
+    /// What a reader has to know: failed runs, comparisons left out, phases that do not add up.
+    pub notes: Vec<String>,
+}
+
+impl Summary {
+    /// Computes it.
+    pub fn of(record: &Record) -> Self {
+        let mut cells = Vec::new();
+        let mut notes = Vec::new();
+        for workload in &record.plan.workloads {
+            for target in &record.plan.targets {
+                let refused = why_not(record, &workload.name, NET, &target.name);
+                if let Some(why) = &refused {
+                    notes.push(format!("{} on {} is not compared: {why}", workload.name, target.name));
+                }
+                for metric in METRICS.iter().map(|m| m.0) {
+                    cells.extend(cell(record, &workload.name, &target.name, metric, refused.as_deref()));
+                }
+            }
+        }
+        notes.extend(failures(record));
+        notes.extend(residuals(record));
+        Self { schema: SCHEMA, resamples: RESAMPLES, net: NET.into(), cells, notes }
+    }
+
+    /// One of them.
+    pub fn cell(&self, workload: &str, target: &str, metric: &str) -> Option<&Cell> {
+        self.cells.iter().find(|c| c.workload == workload && c.target == target && c.metric == metric)
+    }
+
+    /// summary.csv.
+    pub fn to_csv(&self) -> Result<Vec<u8>, ReportError> {
+        let mut csv = csv::Writer::from_writer(Vec::new());
+        for cell in &self.cells {
+            csv.serialize(cell).map_err(text("summary.csv"))?;
+        }
+        csv.into_inner().map_err(|e| text("summary.csv")(e.to_string()))
+    }
+
+    /// summary.json.
+    pub fn to_json(&self) -> Result<Vec<u8>, ReportError> {
+        serde_json::to_vec_pretty(self).map_err(text("summary.json"))
+    }
+}
+
+/// Values of a metric, with their blocks.
+pub fn values<'a>(record: &'a Record, workload: &str, target: &str, metric: &str) -> Vec<&'a Sample> {
+    let wanted = |s: &&Sample| {
+        s.workload == workload
+            && s.target == target
+            && s.metric == metric
+            && !s.warmup
+            && s.value.is_some_and(f64::is_finite)
+    };
+    record.samples.iter().filter(wanted).collect()
+}
+
+fn cell(record: &Record, workload: &str, target: &str, metric: &str, refused: Option<&str>) -> Option<Cell> {
+    let samples = values(record, workload, target, metric);
+    let all: Vec<f64> = samples.iter().filter_map(|s| s.value).collect();
+    let middle = median(&all)?;
+    let seed = seed_of(record, workload, target, metric);
+    let interval = bca(&all, RESAMPLES, seed);
+    let net = if target == NET { Vec::new() } else { values(record, workload, NET, metric) };
+    let pair =
+        |s: &&&Sample| net.iter().find(|n| n.block == s.block).and_then(|n| Some((n.value?, s.value?)));
+    let pairs: Vec<(f64, f64)> = samples.iter().filter_map(|s| pair(&s)).collect();
+    let compared = if refused.is_none() { compare(&pairs, seed) } else { None };
+    let class = outliers(&all);
+    let failed = record
+        .runs
+        .iter()
+        .filter(|r| r.workload == workload && r.target == target && !r.warmup && !r.error.is_empty());
+    Some(Cell {
+        schema: SCHEMA,
+        workload: workload.to_owned(),
+        target: target.to_owned(),
+        accelerator: samples.first().map(|s| s.accelerator.clone()).unwrap_or_default(),
+        metric: metric.to_owned(),
+        unit: unit_of(metric).unwrap_or_default().to_owned(),
+        n: all.len(),
+        failed: failed.count(),
+        median: middle,
+        low: interval.map(|i| i.low),
+        high: interval.map(|i| i.high),
+        mad: mad(&all).unwrap_or_default(),
+        min: all.iter().copied().fold(f64::INFINITY, f64::min),
+        max: all.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        mild_outliers: class.mild,
+        severe_outliers: class.severe,
+        net: compared.and_then(|_| median(&pairs.iter().map(|p| p.0).collect::<Vec<_>>())),
+        tare: compared.map(|c| c.tare),
+        tare_low: compared.and_then(|c| c.tare_interval).map(|i: Interval| i.low),
+        tare_high: compared.and_then(|c| c.tare_interval).map(|i| i.high),
+        ratio: compared.and_then(|c| c.ratio),
+        ratio_low: compared.and_then(|c| c.ratio_interval).map(|i| i.low),
+        ratio_high: compared.and_then(|c| c.ratio_interval).map(|i| i.high),
+        verdict: verdict(target, compared, refused, &all),
+    })
+}
+
+fn verdict(target: &str, compared: Option<Comparison>, refused: Option<&str>, all: &[f64]) -> String {
+    if target == NET {
+        return "net".into();
+    }
+    // A size is a fact of the image and has no spread; an interval would say nothing.
+    if all.len() == 1 && refused.is_none() {
+        return if compared.is_some() { "one value" } else { "" }.into();
+    }
+    match (compared.map(|c| c.verdict), refused) {
+        (_, Some(why)) => why.to_owned(),
+        (Some(Verdict::More), _) => "more".into(),
+        (Some(Verdict::Less), _) => "less".into(),
+        (Some(Verdict::NoDifferenceShown), _) => "no difference shown".into(),
+        (Some(Verdict::TooFew), _) => "too few runs".into(),
+        (None, None) => String::new(),
+    }
+}
+
+/// Every cell has its own stream of random numbers, which hangs on the plan's seed and the cell's name alone.
+fn seed_of(record: &Record, workload: &str, target: &str, metric: &str) -> u64 {
+    let name = format!("{workload}\0{target}\0{metric}");
+    // FNV-1a (Fowler, Noll, Vo): only that names differ matters.
+    let hash = name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |h: u64, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    record.plan.seed ^ hash
+}
+
+fn failures(record: &Record) -> Option<String> {
+    let failed = record.runs.iter().filter(|r| !r.error.is_empty()).count();
+    (failed > 0).then(|| {
+        format!("{failed} of {} runs failed; each is a row with its reason in runs.csv", record.runs.len())
+    })
+}
+
+/// Phases have to add up to the start-up within 2 %.
+fn residuals(record: &Record) -> Option<String> {
+    let startups = record.samples.iter().filter(|s| s.metric == "startup_ms" && s.run > 0);
+    let off = startups.filter(|s| {
+        let sum: f64 = record.phases.iter().filter(|p| p.run == s.run).map(|p| p.duration_ms).sum();
+        s.value.is_some_and(|v| (sum - v).abs() > v * 0.02)
+    });
+    let off = off.count();
+    (off > 0).then(|| format!("in {off} runs the phases do not add up to the start-up within 2 %"))
+}
