@@ -40,6 +40,11 @@ pub fn each(
     Ok(ExitCode::from(code))
 }
 
+/// For the shell: 255 where nobody knows.
+pub fn exit_code(code: i32) -> u8 {
+    u8::try_from(code).unwrap_or(255)
+}
+
 /// podman's: 125, but for what is unknown.
 pub fn plain(_: &LifeError) -> u8 {
     125

@@ -52,5 +52,5 @@ fn start(a: &Arguments) -> anyhow::Result<ExitCode> {
         interactive: a.interactive,
         terminal: a.tty,
     };
-    Ok(ExitCode::from(exec(&folder, &spec, &request)?.clamp(0, 255) as u8))
+    Ok(ExitCode::from(super::containers::exit_code(exec(&folder, &spec, &request)?)))
 }

@@ -3,7 +3,7 @@
 use super::containers::open;
 use crate::life::inspect::time_of;
 use crate::life::ps::{Listed, lasting, list, status};
-use crate::life::state::now_ms;
+use crate::life::state::{Status, now_ms};
 use std::process::ExitCode;
 
 #[derive(Debug, clap::Args)]
@@ -64,7 +64,11 @@ fn command(a: &Arguments, l: &Listed) -> String {
     whole.chars().take(17).collect::<String>() + "..."
 }
 
+/// One that has ended has none any more.
 fn ports(l: &Listed) -> String {
+    if l.state.status == Status::Exited {
+        return String::new();
+    }
     l.state.ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 

@@ -129,15 +129,13 @@ fn start(a: &Arguments) -> anyhow::Result<ExitCode> {
         println!("{}", spec.id);
         return Ok(ExitCode::SUCCESS);
     }
-    let reading = folder.reading()?;
     let end = attach::carry(socket, attach::Options { input: a.interactive, terminal: a.tty })?;
     let code = match end {
         End::Exited(code) => code,
         // Its monitor was killed: another takes over, and knows how it ends.
         _ => crate::life::wait::wait(&folder, None)?.unwrap_or(-1),
     };
-    drop(reading);
-    Ok(ExitCode::from(code.clamp(0, 255) as u8))
+    Ok(ExitCode::from(super::containers::exit_code(code)))
 }
 
 fn request(a: &Arguments) -> Request {

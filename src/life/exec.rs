@@ -117,8 +117,7 @@ fn in_container(folder: &Folder, spec: &Spec, command: &Command) -> Result<i32, 
         status.code().or_else(|| std::os::unix::process::ExitStatusExt::signal(&status).map(|s| 128 + s));
     let code = code.unwrap_or(125);
     let said = std::fs::read_to_string(log.path()).unwrap_or_default();
-    let message = said.lines().filter_map(|l| serde_json::from_str::<serde_json::Value>(l).ok()).next_back();
-    match message.and_then(|v| v.get("msg").and_then(|m| m.as_str().map(str::to_owned))) {
+    match monitor::last_error(&said) {
         // The runtime has said it on standard error already.
         Some(text) if code != 0 => Ok(monitor::code_of(&text)),
         _ => Ok(code),
@@ -149,6 +148,6 @@ fn beside_process(folder: &Folder, spec: &Spec, state: &State, command: &Command
     let spawn = spawn.cwd(Path::new(&command.cwd))?.ids(command.uid, command.gid).groups(&command.groups);
     let null = std::fs::File::open("/dev/null").map_err(io("open", Path::new("/dev/null")))?;
     let spawn = if command.interactive || command.terminal { spawn } else { spawn.fd(&null, 0) };
-    let child = spawn.cgroup(cgroup.place()).start()?;
+    let child = spawn.cgroup(cgroup.place()).start().map_err(monitor::not_executed)?;
     child.wait().map_err(system("wait for the process"))
 }

@@ -36,6 +36,7 @@ pub mod spec;
 pub mod state;
 pub mod stats;
 pub mod stop;
+pub mod users;
 pub mod volume;
 pub mod wait;
 

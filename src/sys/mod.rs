@@ -10,5 +10,6 @@ pub mod pidfd;
 pub mod port;
 pub mod process;
 pub mod sched;
+pub mod signals;
 pub mod spawn;
 mod tap;

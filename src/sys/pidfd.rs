@@ -26,8 +26,21 @@ pub fn exit_code(pidfd: BorrowedFd) -> Option<i32> {
     if r < 0 || info.mask & INFO_EXIT == 0 {
         return None;
     }
-    let status = info.exit_code;
-    Some(if libc::WIFSIGNALED(status) { 128 + libc::WTERMSIG(status) } else { libc::WEXITSTATUS(status) })
+    Some(of_status(info.exit_code))
+}
+
+/// As [`exit_code`], of a process that has ended and is not reaped: the last field of /proc/PID/stat (proc(5)).
+pub fn zombie_exit_code(pid: i32) -> Option<i32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    if fields.next()? != "Z" {
+        return None;
+    }
+    fields.next_back()?.parse().ok().map(of_status)
+}
+
+fn of_status(status: i32) -> i32 {
+    if libc::WIFSIGNALED(status) { 128 + libc::WTERMSIG(status) } else { libc::WEXITSTATUS(status) }
 }
 
 #[cfg(test)]
@@ -44,6 +57,10 @@ mod tests {
         let fd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).expect("pidfd");
         assert_eq!(exit_code(fd.as_fd()), None);
         drop(child.stdin.take());
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while zombie_exit_code(child.id() as i32) != Some(7) {
+            assert!(std::time::Instant::now() < until, "it does not end with 7");
+        }
         child.wait().expect("wait");
         let told = exit_code(fd.as_fd());
         let release = rustix::system::uname().release().to_string_lossy().into_owned();

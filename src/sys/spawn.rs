@@ -6,6 +6,7 @@
 
 use super::clock::monotonic_ns;
 use super::clone3::{CLONE_INTO_CGROUP, CloneArgs, clone3_call};
+use super::signals::{BlockedSignals, default_signals};
 use std::ffi::{CString, c_char};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
@@ -254,6 +255,7 @@ fn child_steps(plan: &ChildPlan) -> (&'static str, i32) {
     // SAFETY: every pointer is to a NUL-terminated string or an array that the parent keeps alive; the raw setuid
     // family acts on this task alone (glibc's would signal the parent's threads).
     unsafe {
+        default_signals();
         if s.new_session && libc::setsid() < 0 {
             return ("setsid", errno());
         }
@@ -297,31 +299,6 @@ fn child_steps(plan: &ChildPlan) -> (&'static str, i32) {
 
 fn errno() -> i32 {
     std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO)
-}
-
-/// All signals blocked while a child runs on our memory, so that none of our handlers runs in it.
-struct BlockedSignals {
-    before: libc::sigset_t,
-}
-
-impl BlockedSignals {
-    fn new() -> Self {
-        // SAFETY: both sets are initialised by the calls that get them.
-        unsafe {
-            let mut all = std::mem::zeroed();
-            let mut before = std::mem::zeroed();
-            libc::sigfillset(&mut all);
-            libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
-            Self { before }
-        }
-    }
-}
-
-impl Drop for BlockedSignals {
-    fn drop(&mut self) {
-        // SAFETY: `before` came from pthread_sigmask.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.before, core::ptr::null_mut()) };
-    }
 }
 
 fn pointers(strings: &[CString]) -> Vec<*const c_char> {

@@ -42,7 +42,7 @@ pub fn start(folder: &Folder, spec: &Spec, state: &mut State, layers: &Layers) -
     }
     let bundle = folder.file("bundle");
     std::fs::create_dir(&bundle).map_err(io("create", &bundle))?;
-    let config = config(folder, spec, state, root, namespace.as_ref())?;
+    let config = config(folder, spec, root, namespace.as_ref())?;
     let path = bundle.join("config.json");
     let json = serde_json::to_vec_pretty(&config);
     let json = json.map_err(|source| LifeError::Json { path: path.clone(), source })?;
@@ -109,11 +109,17 @@ fn ended_well(code: i32, log: &Path) -> Result<(), LifeError> {
     if code == 0 {
         return Ok(());
     }
-    let text = std::fs::read_to_string(log).unwrap_or_default();
-    let last = text.lines().filter_map(|l| serde_json::from_str::<serde_json::Value>(l).ok()).next_back();
-    let said = last.and_then(|v| v.get("msg").and_then(|m| m.as_str()).map(str::to_owned));
+    let said = last_error(&std::fs::read_to_string(log).unwrap_or_default());
     let text = said.unwrap_or_else(|| format!("the runtime ended with code {code} and said nothing"));
     Err(LifeError::NotStarted { code: code_of(&text), text })
+}
+
+/// The last error in a runtime's log of JSON lines; warnings are none.
+pub fn last_error(log: &str) -> Option<String> {
+    let lines = log.lines().filter_map(|l| serde_json::from_str::<serde_json::Value>(l).ok());
+    let text = |v: &serde_json::Value, name: &str| v.get(name).and_then(|t| t.as_str()).map(str::to_owned);
+    let mut errors = lines.filter(|v| text(v, "level").as_deref() == Some("error"));
+    errors.next_back().and_then(|v| text(&v, "msg"))
 }
 
 /// 127: the program is not there. 126: it is, and cannot be executed. As podman, by the words of the message.
@@ -134,7 +140,6 @@ pub fn code_of(text: &str) -> i32 {
 fn config(
     folder: &Folder,
     spec: &Spec,
-    state: &State,
     root: PathBuf,
     namespace: Option<&OwnedFd>,
 ) -> Result<RuntimeConfig, LifeError> {
@@ -166,7 +171,7 @@ fn config(
     if spec.network == NetworkMode::Host {
         config.linux.namespaces.retain(|n| n.kind != NamespaceKind::Network);
     }
-    config.mounts.extend(files(folder, spec, state)?);
+    config.mounts.extend(files(folder, spec)?);
     config.mounts.extend(spec.volumes.iter().map(|v| bind(&v.host, &v.inside, v.read_only)));
     Ok(config)
 }
@@ -183,14 +188,16 @@ fn bind(from: &Path, to: &Path, read_only: bool) -> Mount {
 }
 
 /// hosts, hostname and resolv.conf, unless a volume is to be there.
-fn files(folder: &Folder, spec: &Spec, state: &State) -> Result<Vec<Mount>, LifeError> {
+fn files(folder: &Folder, spec: &Spec) -> Result<Vec<Mount>, LifeError> {
     let hosts = match spec.network {
-        NetworkMode::Host => std::fs::read_to_string("/etc/hosts").unwrap_or_default(),
-        _ => network::hosts_text(spec, state.address, &[]),
+        NetworkMode::Host => Some(std::fs::read_to_string("/etc/hosts").unwrap_or_default()),
+        NetworkMode::None => Some(network::hosts_text(spec, None, &[])),
+        // Written when it joined.
+        NetworkMode::Bridge(_) => None,
     };
-    let mut all = vec![("hosts", hosts), ("hostname", format!("{}\n", spec.hostname))];
+    let mut all = vec![("hosts", hosts), ("hostname", Some(format!("{}\n", spec.hostname)))];
     if spec.network == NetworkMode::Host {
-        all.push(("resolv.conf", std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default()));
+        all.push(("resolv.conf", Some(std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default())));
     }
     let mut mounts = Vec::new();
     for (name, text) in all {
@@ -198,7 +205,9 @@ fn files(folder: &Folder, spec: &Spec, state: &State) -> Result<Vec<Mount>, Life
         if spec.volumes.iter().any(|v| v.inside == inside) {
             continue;
         }
-        std::fs::write(&path, text).map_err(io("write", &path))?;
+        if let Some(text) = text {
+            std::fs::write(&path, text).map_err(io("write", &path))?;
+        }
         mounts.push(bind(&path, &inside, false));
     }
     Ok(mounts)

@@ -27,7 +27,6 @@ pub const DEFAULT_MEMORY: u64 = 256 << 20;
 const OPEN_FILES: (u64, u64) = (1024, 1024);
 
 pub fn start(folder: &Folder, spec: &Spec, state: &mut State, layers: &Layers) -> Result<Body, LifeError> {
-    let archive = archive(folder, spec, state)?;
     let dir = folder.file("machine");
     std::fs::create_dir(&dir).map_err(io("create", &dir))?;
     let mut held: Vec<Box<dyn std::any::Any>> = Vec::new();
@@ -37,6 +36,7 @@ pub fn start(folder: &Folder, spec: &Spec, state: &mut State, layers: &Layers) -
         held.push(Box::new(joined.switch));
         tap = Some(device);
     }
+    let archive = archive(folder, spec)?;
     let machine = machine(spec, state, layers, &dir)?;
     let cgroup = RunCgroup::create_at(&spec.cgroup(), &Limits::default())?;
     let armed = Armed::new(&machine, None, tap, cgroup.place(), &dir)?;
@@ -116,13 +116,16 @@ pub fn add_file(archive: &mut tar::Builder<Vec<u8>>, name: &str, bytes: &[u8]) -
 }
 
 /// hosts, hostname, and the volumes: a machine sees no file of the host, so it gets copies, in its memory.
-fn archive(folder: &Folder, spec: &Spec, state: &State) -> Result<Vec<u8>, LifeError> {
+fn archive(folder: &Folder, spec: &Spec) -> Result<Vec<u8>, LifeError> {
     let mut archive = tar::Builder::new(Vec::new());
     archive.follow_symlinks(false);
-    let hosts = network::hosts_text(spec, state.address, &[]);
     let path = folder.file("hosts");
-    std::fs::write(&path, &hosts).map_err(io("write", &path))?;
-    add_file(&mut archive, "etc/hosts", hosts.as_bytes())?;
+    let hosts = match spec.network {
+        // Written when it joined.
+        NetworkMode::Bridge(_) => std::fs::read(&path).map_err(io("read", &path))?,
+        _ => network::hosts_text(spec, None, &[]).into_bytes(),
+    };
+    add_file(&mut archive, "etc/hosts", &hosts)?;
     add_file(&mut archive, "etc/hostname", format!("{}\n", spec.hostname).as_bytes())?;
     let most = spec.memory_bytes.unwrap_or(DEFAULT_MEMORY) / 4;
     for volume in &spec.volumes {

@@ -17,10 +17,11 @@ mod pump;
 mod start;
 mod stdio;
 
-pub use container::{code_of, runtime};
+pub use container::{code_of, last_error, runtime};
 pub use control::connect;
 pub use finish::settle;
 pub use machine_body::DEFAULT_MEMORY;
+pub use process::not_started as not_executed;
 
 use super::error::{LifeError, system};
 use super::folder::Folder;
@@ -109,7 +110,6 @@ pub fn run(path: &Path, adopt: bool) -> Result<(), LifeError> {
         state.started_ms = now_ms();
     }
     folder.save(&state)?;
-    super::network::update_hosts(&folder.root(), &spec.network)?;
     pump::run(&folder, &spec, state, body, client)?;
     drop(lock);
     Ok(())

@@ -46,7 +46,8 @@ pub fn start(folder: &Folder, spec: &Spec, layers: &Layers) -> Result<Body, Life
     Ok(Body { process, end, out, err, input, terminal, machine: None, held: Vec::new() })
 }
 
-fn not_started(e: SpawnError) -> LifeError {
+/// podman's exit codes for a program that could not be executed.
+pub fn not_started(e: SpawnError) -> LifeError {
     let code = match &e {
         SpawnError::Child { step: "execve", source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
             127

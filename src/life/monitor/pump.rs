@@ -88,10 +88,10 @@ pub fn run(
     let log = pump.log.flush();
     let remove = spec.remove;
     finish::settle(folder, spec, state, code)?;
+    // Before the client is told: when `run --rm` returns, nothing is left.
+    let removed = if remove { folder.remove() } else { Ok(()) };
     pump.farewell(code.unwrap_or(-1));
-    if remove {
-        folder.remove()?;
-    }
+    removed?;
     log.map_err(system("write the log"))
 }
 
@@ -334,7 +334,7 @@ impl Pump<'_> {
                     Err(e) => return Err(system("wait for the workload")(e)),
                 }
             },
-            End::Stranger(fd) => Ok(told_by_kernel(fd)),
+            End::Stranger(fd) => Ok(told_by_kernel(self.body.process.pid, fd)),
             End::Told(fd) => {
                 let mut bytes = [0u8; 4];
                 let whole = rustix::io::read(fd, &mut bytes).is_ok_and(|n| n == 4);
@@ -359,10 +359,10 @@ impl Pump<'_> {
     }
 }
 
-/// The exit code of a process that somebody else reaps; its parent may need a moment for that.
-fn told_by_kernel(fd: &OwnedFd) -> Option<i32> {
+/// The exit code of a process that somebody else reaps: of the zombie, or, once it is reaped, of the pidfd.
+fn told_by_kernel(pid: i32, fd: &OwnedFd) -> Option<i32> {
     for _ in 0..100 {
-        if let Some(code) = pidfd::exit_code(fd.as_fd()) {
+        if let Some(code) = pidfd::exit_code(fd.as_fd()).or_else(|| pidfd::zombie_exit_code(pid)) {
             return Some(code);
         }
         std::thread::sleep(std::time::Duration::from_millis(5));

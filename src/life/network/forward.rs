@@ -152,3 +152,60 @@ fn new_client(
     });
     Some(socket)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn port(inside: u16, protocol: Protocol) -> Port {
+        Port { address: Ipv4Addr::LOCALHOST, host: 0, inside, protocol }
+    }
+
+    #[test]
+    fn datagrams_and_their_answers_are_carried() {
+        let server = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("server");
+        let inside = server.local_addr().expect("address").port();
+        let bound = bind(&[port(inside, Protocol::Udp)]).expect("bind");
+        let at = (Ipv4Addr::LOCALHOST, bound.published()[0].host);
+        bound.serve(Ipv4Addr::LOCALHOST, None);
+        std::thread::spawn(move || {
+            let mut buffer = [0u8; 64];
+            while let Ok((n, from)) = server.recv_from(&mut buffer) {
+                buffer[..n].reverse();
+                server.send_to(&buffer[..n], from).expect("answer");
+            }
+        });
+        let ask = |word: &[u8]| {
+            let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("client");
+            client.set_read_timeout(Some(Duration::from_secs(5))).expect("timeout");
+            client.send_to(word, at).expect("send");
+            let mut buffer = [0u8; 64];
+            let n = client.recv(&mut buffer).expect("answer");
+            buffer[..n].to_vec()
+        };
+        assert_eq!((ask(b"one"), ask(b"two")), (b"eno".to_vec(), b"owt".to_vec()));
+    }
+
+    #[test]
+    fn a_half_closed_connection_still_gets_its_answer() {
+        use std::io::{Read, Write};
+        let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("server");
+        let inside = server.local_addr().expect("address").port();
+        let bound = bind(&[port(inside, Protocol::Tcp)]).expect("bind");
+        let at = (Ipv4Addr::LOCALHOST, bound.published()[0].host);
+        bound.serve(Ipv4Addr::LOCALHOST, None);
+        let answered = std::thread::spawn(move || {
+            let (mut socket, _) = server.accept().expect("accept");
+            let mut all = Vec::new();
+            socket.read_to_end(&mut all).expect("read");
+            socket.write_all(&[b'y'; 100_000]).expect("answer");
+            all.len()
+        });
+        let mut client = TcpStream::connect(at).expect("connect");
+        client.write_all(&[b'x'; 100_000]).expect("write");
+        client.shutdown(Shutdown::Write).expect("half close");
+        let mut all = Vec::new();
+        client.read_to_end(&mut all).expect("read");
+        assert_eq!((all.len(), answered.join().expect("server")), (100_000, 100_000));
+    }
+}

@@ -119,7 +119,14 @@ pub fn join(
     state: &mut State,
     namespace: BorrowedFd,
 ) -> Result<Joined, LifeError> {
-    take_place(folder, name, state, |joined| connect(joined, namespace)).map(|(joined, ())| joined)
+    let (joined, ()) = take_place(folder, name, state, |joined| connect(joined, namespace))?;
+    told(folder, name)?;
+    Ok(joined)
+}
+
+/// Before the workload starts: it finds the others, and they find it.
+fn told(folder: &Folder, name: &str) -> Result<(), LifeError> {
+    super::update_hosts(&folder.root(), &NetworkMode::Bridge(name.to_owned()))
 }
 
 /// For a monitor that takes over: as before, or, where the network had died with the last monitor, once more.
@@ -129,19 +136,32 @@ pub fn rejoin(
     state: &mut State,
     namespace: BorrowedFd,
 ) -> Result<Joined, LifeError> {
-    let lost = inside(namespace, || Ok(nix::net::if_::if_nametoindex("eth0").is_err()))?;
-    let connect = |joined: &Joined| if lost { connect(joined, namespace) } else { Ok(()) };
-    take_place(folder, name, state, connect).map(|(joined, ())| joined)
+    let again = |joined: &Joined| {
+        let link = link_of(joined.address);
+        let there =
+            inside(joined.switch.as_fd(), || Ok(nix::net::if_::if_nametoindex(link.as_str()).is_ok()))?;
+        if there {
+            return Ok(());
+        }
+        // A namespace goes some time after its last descriptor: what is left of the old link may still be there.
+        let _ = inside(namespace, || netlink::delete_link("eth0").map_err(network("delete eth0")));
+        connect(joined, namespace)
+    };
+    let (joined, ()) = take_place(folder, name, state, again)?;
+    told(folder, name)?;
+    Ok(joined)
 }
 
 /// A tap device in the network, for a machine.
 pub fn join_tap(folder: &Folder, name: &str, state: &mut State) -> Result<(Joined, OwnedFd), LifeError> {
-    take_place(folder, name, state, |joined| {
+    let (joined, tap) = take_place(folder, name, state, |joined| {
         let mut tap = None;
         plug(joined, |link| {
             tap = Some(netlink::create_tap(link).map_err(network("make a tap device"))?);
             Ok(())
         })?;
         tap.ok_or_else(|| system("make a tap device")(std::io::Error::other("none was made")))
-    })
+    })?;
+    told(folder, name)?;
+    Ok((joined, tap))
 }
