@@ -4,6 +4,7 @@
 //! Exit codes: 0 all well, 1 a run failed, 2 usage, 3 the host lacks something.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod adapt;
 mod bench;
 mod bytes;
 mod completions;
@@ -16,6 +17,7 @@ mod image;
 mod inspect;
 mod kernel;
 mod kill;
+mod learn;
 mod logs;
 mod man;
 mod monitor;
@@ -24,11 +26,13 @@ mod profile;
 mod progress;
 mod ps;
 mod report;
+mod resume;
 mod rm;
 mod run;
 mod stats;
 mod stop;
 mod targets;
+mod time;
 mod wait;
 mod workloads;
 
@@ -88,6 +92,10 @@ enum Verb {
     Monitor(monitor::Arguments),
     /// Fetch, build, list and choose kernels for machines
     Kernel(kernel::Arguments),
+    /// Lessons that do the thing on this machine
+    Learn(learn::Arguments),
+    /// Time commands side by side
+    Time(time::Arguments),
     /// Print a shell's completions
     Completions(completions::Arguments),
     /// Print the manual page, or write all of them into a folder
@@ -117,6 +125,8 @@ pub fn main() -> ExitCode {
         Verb::Port(a) => port::run(&a),
         Verb::Monitor(a) => monitor::run(&a),
         Verb::Kernel(a) => kernel::run(&a),
+        Verb::Learn(a) => learn::run(&a),
+        Verb::Time(a) => time::run(&a),
         Verb::Completions(a) => completions::run(&a),
         Verb::Man(a) => man::run(&a),
     };

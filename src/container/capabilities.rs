@@ -27,6 +27,16 @@ fn set(names: &[String]) -> CapsHashSet {
     names.iter().filter_map(|n| Capability::from_str(n).ok()).collect()
 }
 
+/// Names that nobody knows: they are told, and passed over.
+pub fn warn_of_unknown(wanted: &Capabilities) {
+    let all = [&wanted.bounding, &wanted.effective, &wanted.inheritable, &wanted.permitted, &wanted.ambient];
+    let unknown = |n: &&String| Capability::from_str(n).is_err();
+    let names: std::collections::BTreeSet<&String> = all.into_iter().flatten().filter(unknown).collect();
+    for name in names {
+        super::warning::warn(&format!("process.capabilities: {name} is not known here, and passed over"));
+    }
+}
+
 /// Before the user is changed: takes everything out of the bounding set that is not to stay in it.
 pub fn drop_bounding(wanted: &Capabilities) -> Result<(), std::io::Error> {
     let wanted = set(&wanted.bounding);
@@ -41,7 +51,9 @@ pub fn drop_bounding(wanted: &Capabilities) -> Result<(), std::io::Error> {
 /// raised, and are passed over.
 pub fn apply(wanted: &Capabilities) -> Result<(), std::io::Error> {
     caps::securebits::has_keepcaps().map_err(std::io::Error::other)?;
-    let permitted = set(&wanted.permitted);
+    // What we do not hold ourselves cannot be granted.
+    let held = caps::read(None, CapSet::Permitted).map_err(std::io::Error::other)?;
+    let permitted: CapsHashSet = set(&wanted.permitted).intersection(&held).copied().collect();
     let inheritable = set(&wanted.inheritable);
     let effective: CapsHashSet = set(&wanted.effective).intersection(&permitted).copied().collect();
     caps::set(None, CapSet::Effective, &effective).map_err(std::io::Error::other)?;

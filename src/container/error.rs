@@ -93,6 +93,9 @@ pub enum RuntimeError {
         /// Its number.
         fd: u32,
     },
+    /// A hook in the container failed.
+    #[error("container init: {0}")]
+    HookInside(String),
     /// A hook failed.
     #[error(transparent)]
     Hook(#[from] super::hooks::HookError),
@@ -101,6 +104,19 @@ pub enum RuntimeError {
         "--systemd-cgroup: systemd does not run on this host: leave it out, and cgroups are made directly"
     )]
     NoSystemd,
+    /// A namespace that is to be entered.
+    #[error("linux.namespaces[{index}].path: {path}")]
+    Namespace {
+        /// Place in the list.
+        index: usize,
+        /// As given.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// What went wrong between `start` and the workload.
+    #[error("container init: {0}")]
+    Late(String),
     /// No freezer.
     #[error("this host has no freezer for cgroups (controller freezer, or cgroup.freeze)")]
     NoFreezer,

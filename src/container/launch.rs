@@ -13,7 +13,7 @@ use super::listen::Preserved;
 use super::place::Place;
 use super::state::Saved;
 use super::trace::{Span, Trace};
-use super::{hooks, id_map, idmap, init, namespaces, network, seccomp, sync};
+use super::{hooks, id_map, idmap, init, namespaces, network, rlimits, seccomp, sync};
 use crate::sys::process::{Forked, fork_into};
 use std::cell::Cell;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -41,6 +41,8 @@ pub struct Wish<'a> {
     pub config: &'a RuntimeConfig,
     /// With it the init waits for `start`.
     pub gate: Option<OwnedFd>,
+    /// Gets what goes wrong behind the gate.
+    pub late: Option<OwnedFd>,
     /// Where the master of the terminal goes.
     pub console: Option<&'a OwnedFd>,
     /// Descriptors that are handed through.
@@ -81,7 +83,7 @@ fn start(
     trace: &mut Trace,
     started: impl FnOnce(i32) -> Result<(), RuntimeError>,
 ) -> Result<Started, RuntimeError> {
-    let Wish { options, bundle, config, gate, console, preserved, saved } = wish;
+    let Wish { options, bundle, config, gate, late, console, preserved, saved } = wish;
     let place = Place::prepare(cgroup, limits_of(&config.linux.resources), config)?;
     let born_in = cgroup.open_v2()?;
     trace.done("cgroup");
@@ -103,6 +105,7 @@ fn start(
         no_pivot: options.no_pivot,
         keyring: !options.no_new_keyring,
         saved,
+        late,
         started: Cell::new(false),
         trace: trace.again(),
     };
@@ -134,6 +137,7 @@ fn beside(
     started: impl FnOnce(i32) -> Result<(), RuntimeError>,
 ) -> Result<(), RuntimeError> {
     if config.namespace(NamespaceKind::User).is_some() {
+        rlimits::set_of(pid, &config.process.rlimits)?;
         id_map::write(pid, &config.linux.uid_mappings, &config.linux.gid_mappings)?;
         sync::go(init, None)?;
     }

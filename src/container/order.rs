@@ -35,7 +35,10 @@ impl<'a> Order<'a> {
         };
         let (before, last): (Vec<&Mount>, Vec<&Mount>) = rest.iter().partition(|m| may_go_before(m));
         let hooks = config.hooks.as_ref().is_some_and(|h| !h.is_empty());
-        let last_is_plain = !hooks && last.iter().all(|m| waits(m));
+        let bound = !super::cgroup_mount::by_namespace(config) && last.iter().any(|m| m.kind == "cgroup");
+        // The kernel lets a user namespace mount sysfs only while another one is in sight: that of the host.
+        let user = config.namespace(super::config::NamespaceKind::User).is_some();
+        let last_is_plain = !hooks && !user && !bound && last.iter().all(|m| waits(m));
         Self { first: first.iter().chain(before).collect(), last, last_is_plain }
     }
 }

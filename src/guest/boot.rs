@@ -3,7 +3,7 @@
 use super::error::{GuestError, failed};
 use super::host_files::Files;
 use super::wire::{Decoder, GuestJob, Message, PORT_NAME, ToGuest, ToHost, VERSION};
-use super::{files, network, serve};
+use super::{files, network, resume, serve};
 use crate::sys::port;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -33,6 +33,7 @@ fn boot_and_serve() -> Result<(), GuestError> {
         port::stamp(port::DRIVERS);
         prepare(&job)?;
         files.may_write(&job)?;
+        let job = if job.hold { hold(&mut channel, &mut decoder, &mut files)? } else { job };
         serve::serve(&job, &mut channel, &mut decoder, &mut files)
     });
     if let Err(e) = &served {
@@ -75,6 +76,14 @@ fn open_channel() -> Result<File, GuestError> {
     }
 }
 
+/// Waits to be saved and restored, and for the job that is to be run then.
+fn hold(channel: &mut File, decoder: &mut Decoder, files: &mut Files) -> Result<GuestJob, GuestError> {
+    say(channel, &ToHost::Held)?;
+    let job = take_job(channel, decoder, files)?;
+    nix::unistd::sethostname(&job.hostname).map_err(failed("set the host name", job.hostname.as_str()))?;
+    Ok(job)
+}
+
 fn take_job(channel: &mut File, decoder: &mut Decoder, files: &mut Files) -> Result<GuestJob, GuestError> {
     let wrong = |e| failed("read the job", "")(std::io::Error::other(e));
     let mut buffer = vec![0u8; 64 * 1024];
@@ -83,6 +92,10 @@ fn take_job(channel: &mut File, decoder: &mut Decoder, files: &mut Files) -> Res
             Some(ToGuest::Job(job)) => return Ok(*job),
             Some(ToGuest::Files(bytes)) => {
                 files.take(&bytes)?;
+                continue;
+            }
+            Some(ToGuest::Resume { realtime_ns, seed }) => {
+                resume::resume(realtime_ns, &seed)?;
                 continue;
             }
             Some(other) => {

@@ -96,6 +96,7 @@ fn take_orders(
             },
             // A second archive that cannot be unpacked (a full root) must not end the workload.
             ToGuest::Files(bytes) => drop(files.take(&bytes)),
+            ToGuest::Resume { realtime_ns, seed } => super::resume::resume(realtime_ns, &seed)?,
             ToGuest::Job(_) => {}
         }
     }

@@ -37,6 +37,24 @@ pub struct Outcome {
     pub output_digest: String,
     /// Exit code, where there was one.
     pub exit_code: Option<i32>,
+    /// Settling and probing, milliseconds: neither the workload's time nor the harness's own.
+    pub paused_ms: f64,
+}
+
+impl Outcome {
+    /// One of its figures.
+    pub fn value(&self, metric: &str) -> Option<f64> {
+        self.samples.iter().find(|s| s.0 == metric).map(|s| s.1)
+    }
+
+    /// What the harness itself cost: of the wall time around the run, what was neither set-up, nor the run, nor waiting on
+    /// purpose; and the processor time of the harness's own process. Only of a run whose end was seen.
+    pub fn add_harness(&mut self, wall_ms: f64, cpu_ms: f64) {
+        let (Some(setup), Some(total)) = (self.value("setup_ms"), self.value("total_ms")) else { return };
+        let rest = wall_ms - setup - total - self.paused_ms;
+        self.samples.push(("harness_ms".into(), rest.max(0.0)));
+        self.samples.push(("harness_cpu_ms".into(), cpu_ms));
+    }
 }
 
 /// What a run is done with.
@@ -344,6 +362,7 @@ impl<'a> Watch<'a> {
             self.sample("cgroup_peak_bytes", peak as f64);
             self.sample("cpu_ms", ms(cpu));
         }
+        self.outcome.paused_ms = ms(self.paused_ns);
         self.outcome.slices = slices(t0_ns, ready_ns, &self.milestones);
         Ok(())
     }

@@ -42,9 +42,47 @@ pub struct Plan {
     pub targets: Vec<TargetFacts>,
     /// Workloads, in the order in which tables show them.
     pub workloads: Vec<WorkloadFacts>,
-    /// Why the bench ended: `blocks`, `budget`, `interrupted`; empty while it runs.
+    /// Conditions of the schedule, and how its length was settled.
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// Why the bench ended: `precision`, `blocks`, `budget`, `interrupted`; empty while it runs.
     #[serde(default)]
     pub ended_by: String,
+}
+
+/// Conditions of the schedule, and how its length was settled.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Schedule {
+    /// CPUs that runs are kept on; the harness keeps to the others where there are any. Empty: not pinned.
+    pub pin: Vec<u32>,
+    /// Each block's environment gets a variable of a random length up to this (Mytkowicz et al., "Producing Wrong Data
+    /// Without Doing Anything Obviously Wrong!", 2009); 0: none.
+    pub env_pad_bytes: u32,
+    /// Longest wait for a quiet host before a block, seconds; 0: none.
+    pub quiet_wait_s: f64,
+    /// Width wanted of the 95 % interval of a start-up's ratio to the net, from end to end: 0.05 is 5 %.
+    pub width_wanted: Option<f64>,
+    /// What the pilot said, once.
+    pub pilot: Option<Pilot>,
+    /// When the bench was taken up again, UTC, RFC 3339.
+    pub resumed_utc: Vec<String>,
+}
+
+/// What the first blocks said about the length of the rest.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Pilot {
+    /// Blocks that it had.
+    pub blocks: u32,
+    /// Blocks that the wanted width needs in all.
+    pub needed: u32,
+    /// The workload that needs them.
+    pub workload: String,
+    /// Standard deviation between blocks of the logarithm of its start-up: drift, which pairing removes.
+    pub between_blocks: f64,
+    /// The same within a block.
+    pub within_blocks: f64,
 }
 
 /// A target as it was found on this host. One that cannot say its version is not measured.
@@ -135,6 +173,15 @@ pub struct RunRow {
     pub steal_ms: f64,
     /// Empty, or why the run failed, in one line.
     pub error: String,
+    /// Length of the variable by which this block's environment was made longer.
+    #[serde(default)]
+    pub env_pad_bytes: u32,
+    /// Wait for a quiet host before this run, milliseconds.
+    #[serde(default)]
+    pub waited_ms: f64,
+    /// What was not quiet, or empty.
+    #[serde(default)]
+    pub waited_for: String,
 }
 
 /// One value of one metric from one run: a row of `samples.csv`.
@@ -239,6 +286,12 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "what an engine does for each run before t0: cgroup, bundle or root file system, network; never part of start-up",
     ),
     (
+        "harness_ms",
+        "ms",
+        "what the harness itself adds to a run: wall time around it less set-up, total, settling and probes",
+    ),
+    ("harness_cpu_ms", "ms", "processor time of the harness's own process during a run, its probes included"),
+    (
         "channel_ms",
         "ms",
         "latency of the target's output channel: one way through a pipe, or half the round trip of an echo to a guest; never subtracted",
@@ -271,6 +324,7 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     ("kernel_bytes", "bytes", "guest kernel file that is booted"),
     ("initramfs_bytes", "bytes", "initramfs that is booted"),
     ("firmware_bytes", "bytes", "firmware that QEMU loads"),
+    ("snapshot_bytes", "bytes", "saved state of a machine: RAM that is not zero, and its devices"),
     (
         "shipped_bytes",
         "bytes",
@@ -279,7 +333,7 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     (
         "prepare_ms",
         "ms",
-        "what a user pays once for each image on this target: unpack, or disk and initramfs",
+        "what a user pays once for each image on this target: unpack, or disk and initramfs; for a restored machine also coming up and being saved",
     ),
     ("rate", "1/s", "the workload's own rate"),
     ("write_rate", "MiB/s", "the disk workload's sequential write rate, fdatasync included"),

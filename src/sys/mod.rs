@@ -2,13 +2,16 @@
 
 #![allow(unsafe_code)]
 
+pub mod affinity;
 pub mod clock;
 mod clone3;
 pub mod mount_attr;
 pub mod netlink;
+pub mod nsfs;
 pub mod pidfd;
 pub mod port;
 pub mod process;
+pub mod random;
 pub mod sched;
 pub mod signals;
 pub mod spawn;

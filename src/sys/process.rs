@@ -82,6 +82,23 @@ pub fn inherited(fd: RawFd) -> std::io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// waitpid for one child, and its peak of resident memory in bytes. That peak begins with what the program that called
+/// exec had, so a large harness has to start what it weighs through a small one (getrusage(2)).
+pub fn wait_with_peak(pid: i32) -> std::io::Result<(i32, u64)> {
+    let mut status = 0;
+    // SAFETY: both are ours; all zero is a valid rusage.
+    let (got, usage) = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        (libc::wait4(pid, &mut status, 0, &mut usage), usage)
+    };
+    if got < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    let code =
+        if libc::WIFSIGNALED(status) { 128 + libc::WTERMSIG(status) } else { libc::WEXITSTATUS(status) };
+    Ok((code, usage.ru_maxrss as u64 * 1024))
+}
+
 /// Marks every descriptor from `from` on as close-on-exec (close_range(2), CLOSE_RANGE_CLOEXEC, Linux 5.11).
 pub fn close_on_exec_from(from: u32) -> std::io::Result<()> {
     // SAFETY: plain call.
@@ -114,6 +131,14 @@ pub fn set_ids(uid: u32, gid: u32, groups: &[u32]) -> Result<(), (&'static str, 
         }
     }
     Ok(())
+}
+
+/// prlimit(2): sets a limit of another process. `resource`: RLIMIT_* of sys/resource.h.
+pub fn set_limit_of(pid: i32, resource: u32, soft: u64, hard: u64) -> std::io::Result<()> {
+    let limit = libc::rlimit { rlim_cur: soft, rlim_max: hard };
+    // SAFETY: the new limit lives through the call; the old one is not asked for.
+    let r = unsafe { libc::prlimit(pid, resource as _, &raw const limit, core::ptr::null_mut()) };
+    if r < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Keeps permitted capabilities over a change of user id (PR_SET_KEEPCAPS).
@@ -172,9 +197,9 @@ pub fn execute(
     std::io::Error::last_os_error()
 }
 
-/// Forwards `signals` to process `to` from now on, by a handler.
-pub fn forward_signals(to: i32, signals: &[i32]) {
-    FORWARD_TO.store(to, std::sync::atomic::Ordering::SeqCst);
+/// Catches `signals` from now on, by a handler; they are passed on once [`forward_to`] has said to whom. A child made
+/// meanwhile catches them too, until it executes a program.
+pub fn catch_signals(signals: &[i32]) {
     for &signal in signals {
         // SAFETY: the handler reads an atomic and calls kill, both async-signal-safe.
         unsafe {
@@ -185,10 +210,25 @@ pub fn forward_signals(to: i32, signals: &[i32]) {
     }
 }
 
+/// Passes signals that are caught on to process `pid`, and those that came so far.
+pub fn forward_to(pid: i32) {
+    FORWARD_TO.store(pid, std::sync::atomic::Ordering::SeqCst);
+    let waiting = WAITING.swap(0, std::sync::atomic::Ordering::SeqCst);
+    for signal in (1..64).filter(|s| waiting >> s & 1 == 1) {
+        // SAFETY: plain call.
+        unsafe { libc::kill(pid, signal) };
+    }
+}
+
 static FORWARD_TO: std::sync::atomic::AtomicI32 = std::sync::atomic::AtomicI32::new(0);
+/// A bit for each signal that came before it was known to whom it is to go.
+static WAITING: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 
 extern "C" fn forward(signal: i32) {
     let to = FORWARD_TO.load(std::sync::atomic::Ordering::SeqCst);
+    if to == 0 {
+        WAITING.fetch_or(1 << signal, std::sync::atomic::Ordering::SeqCst);
+    }
     if to > 0 {
         // SAFETY: async-signal-safe.
         unsafe { libc::kill(to, signal) };

@@ -9,6 +9,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("report", &["report", "record", "stats"]),
     ("stats", &["stats"]),
     ("workload", &["workload"]),
+    ("lesson", &["lesson", "stats", "sys"]),
     ("load", &["load", "workload"]),
     ("container", &["container", "sys"]),
     ("guest", &["guest", "sys"]),
@@ -16,7 +17,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("target", &["target", "container", "machine", "guest", "sys", "record"]),
     ("life", &["life", "target", "container", "machine", "guest", "image", "workload", "sys"]),
     ("measure", &["measure", "target", "workload", "record", "image", "sys", "container"]),
-    ("cli", &["cli", "life", "measure", "target", "workload", "record", "report", "image", "machine", "sys"]),
+    (
+        "cli",
+        &[
+            "cli", "lesson", "life", "measure", "target", "workload", "record", "report", "image", "machine",
+            "sys", "stats",
+        ],
+    ),
 ];
 
 fn sources(dir: &Path) -> Vec<PathBuf> {

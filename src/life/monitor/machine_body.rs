@@ -11,15 +11,15 @@ use crate::life::network::{self, BRIDGE_ADDRESS, BRIDGE_MAC, PREFIX, mac_of};
 use crate::life::spec::{NetworkMode, Spec};
 use crate::life::state::{Process, State};
 use crate::machine::accelerator::{self, Wanted};
-use crate::machine::qemu::{self, Machine};
-use crate::machine::{Armed, MachineEvent, RunningMachine, cache, disk, initramfs, kernel};
+use crate::machine::{
+    Armed, Machine, MachineEvent, Memory, RunningMachine, cache, disk, initramfs, kernel, qemu,
+};
 use crate::sys::clock::tsc_khz;
 use crate::target::lookup::own_program;
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::time::Duration;
 
 /// Of a machine that is given no --memory.
@@ -37,7 +37,7 @@ pub fn start(folder: &Folder, spec: &Spec, state: &mut State, layers: &Layers) -
         tap = Some(device);
     }
     let archive = archive(folder, spec)?;
-    let machine = machine(spec, state, layers, &dir)?;
+    let machine = machine(spec, state, layers)?;
     let cgroup = RunCgroup::create_at(&spec.cgroup(), &Limits::default())?;
     let armed = Armed::new(&machine, None, tap, cgroup.place(), &dir)?;
     let mut running = armed.start()?;
@@ -60,7 +60,7 @@ pub fn start(folder: &Folder, spec: &Spec, state: &mut State, layers: &Layers) -
     })
 }
 
-fn machine(spec: &Spec, state: &State, layers: &Layers, dir: &Path) -> Result<Machine, LifeError> {
+fn machine(spec: &Spec, state: &State, layers: &Layers) -> Result<Machine, LifeError> {
     let cache_dir = cache::dir();
     let qemu = qemu::find()?;
     let kernel = kernel::find(&cache_dir, None)?;
@@ -71,13 +71,15 @@ fn machine(spec: &Spec, state: &State, layers: &Layers, dir: &Path) -> Result<Ma
         accelerator: choice.accelerator,
         cpus: spec.cpus.map_or(1, |c| c.ceil().max(1.0) as u32),
         memory_bytes: spec.memory_bytes.unwrap_or(DEFAULT_MEMORY),
-        vmlinux: kernel.vmlinux.clone(),
         initramfs: initramfs::build(&cache_dir, &init, &kernel)?,
+        kernel,
         tsc_khz: tsc_khz(),
         root: Some(disk::root(&cache_dir, &spec.image_digest, &layers.dirs)?.path),
         scratch: None,
         network: state.address.map(mac_of),
-        console: dir.join("console.log"),
+        memory: Memory::Fresh,
+        isolated: true,
+        parameters: Vec::new(),
     })
 }
 
@@ -100,6 +102,7 @@ fn guest_job(spec: &Spec, state: &State) -> GuestJob {
             host_mac: BRIDGE_MAC,
         }),
         scratch: false,
+        hold: false,
         stdin: spec.interactive,
         read_only: volumes.chain(spec.read_only.then(|| "/".to_owned())).collect(),
     }
