@@ -85,7 +85,10 @@ fn ask(question: &Question, waits: bool) -> anyhow::Result<()> {
     for (i, answer) in question.answers.iter().enumerate() {
         println!("  {}. {answer}", i + 1);
     }
-    while waits {
+    loop {
+        if !waits {
+            break;
+        }
         print!("Your answer: ");
         std::io::stdout().flush()?;
         let mut line = String::new();
