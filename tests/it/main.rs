@@ -12,6 +12,7 @@ mod figures_compare;
 mod hostile;
 mod image;
 mod layers;
+mod learn;
 mod liars;
 mod life;
 mod load;
