@@ -4,6 +4,7 @@
 //! Exit codes: 0 all well, 1 a run failed, 2 usage, 3 the host lacks something.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod ablate;
 mod adapt;
 mod bench;
 mod bytes;
