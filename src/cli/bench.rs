@@ -189,7 +189,7 @@ fn choose(arguments: &Arguments, store: &Store, length: &Length) -> anyhow::Resu
     Ok(chosen.workloads)
 }
 
-fn interruptible() -> anyhow::Result<Arc<AtomicBool>> {
+pub(super) fn interruptible() -> anyhow::Result<Arc<AtomicBool>> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let set = Arc::clone(&interrupted);
     ctrlc::set_handler(move || set.store(true, Ordering::Relaxed)).context("take Ctrl-C")?;

@@ -16,14 +16,15 @@ use crate::sys::spawn::Spawn;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-/// What is done, each on top of those before it: name, and what it means.
+/// What is done, each on top of those before it: name, and what it means. The timers come first, because without them a
+/// kernel under emulation hangs now and then, and every later step would too.
 pub const LEVELS: [(&str, &str); 8] = [
     ("typed", "-M microvm, bzImage, gzip initramfs, all kernel messages on the serial console"),
+    ("timers", "the time-stamp counter's rate is told, the timer not tried (tsc_early_khz, no_timer_check)"),
     ("quiet", "kernel messages off the console (quiet loglevel=1)"),
     ("plain", "the initramfs uncompressed"),
     ("pvh", "the kernel uncompressed, entered through PVH (its address no longer random)"),
     ("untested", "the kernel's cryptography does not test itself (cryptomgr.notests)"),
-    ("timers", "the time-stamp counter's rate is told, the timer not tried (tsc_early_khz, no_timer_check)"),
     ("smp", "code is not patched for one processor (noreplace-smp)"),
     ("max", "all of the emulator's processor features (-cpu max), machine options spelt out"),
 ];
