@@ -17,6 +17,7 @@ mod liars;
 mod life;
 mod load;
 mod machine;
+mod machine_faults;
 mod machine_restored;
 mod oci_clauses;
 mod oci_config;
