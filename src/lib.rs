@@ -6,11 +6,13 @@
 //! The rooms that stand so far; `docs/architecture.md` has the rules of dependency between them, held by
 //! `tests/it/architecture.rs`.
 
+pub mod builder;
 pub mod cli;
 pub mod container;
 pub mod guest;
 pub mod image;
 pub mod lesson;
+pub mod life;
 pub mod load;
 pub mod machine;
 pub mod measure;

@@ -2,7 +2,7 @@
 
 use super::digest::Digest;
 use super::error::{ImageError, json};
-use super::platform;
+use super::platform::{self, Platform};
 use super::store::Store;
 use super::unpack::Limits;
 use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, ImageManifest};
@@ -49,15 +49,19 @@ pub struct Image {
 impl Image {
     /// Reads the image whose manifest, or an index that leads to it, has this digest.
     pub fn read(store: &Store, digest: &Digest) -> Result<Self, ImageError> {
+        Self::read_for(store, digest, &Platform::host())
+    }
+
+    /// The same for another platform.
+    pub fn read_for(store: &Store, digest: &Digest, wanted: &Platform) -> Result<Self, ImageError> {
         let bytes = store.read(digest)?;
         let what = || format!("manifest {digest}");
         let manifest_json: Value = serde_json::from_slice(&bytes).map_err(json(what()))?;
         if manifest_json.get("manifests").is_some() {
             let index: ImageIndex = serde_json::from_slice(&bytes).map_err(json(what()))?;
-            let chosen =
-                digest_of(platform::choose(index.manifests(), digest, &platform::Platform::host())?)?;
+            let chosen = digest_of(platform::choose(index.manifests(), digest, wanted)?)?;
             // An index within an index would be legal; one that holds itself cannot be made, its digest forbids it.
-            return Self::read(store, &chosen);
+            return Self::read_for(store, &chosen, wanted);
         }
         let manifest: ImageManifest = serde_json::from_slice(&bytes).map_err(json(what()))?;
         let config_digest = digest_of(manifest.config())?;
@@ -154,6 +158,15 @@ impl Image {
     /// User, group and supplementary groups of its process, looked up in `layers`, top first.
     pub fn resolve_user(&self, layers: &[PathBuf]) -> Result<(u32, u32, Vec<u32>), ImageError> {
         super::user::resolve(&self.run_spec().user, layers)
+    }
+
+    /// As [`Image::resolve_user`], for another user than the image's own.
+    pub fn resolve_named_user(
+        &self,
+        user: &str,
+        layers: &[PathBuf],
+    ) -> Result<(u32, u32, Vec<u32>), ImageError> {
+        super::user::resolve(user, layers)
     }
 
     /// Blobs of its config and layers, bottom first.

@@ -5,6 +5,7 @@
 
 mod ahead;
 mod archive;
+pub mod build;
 pub mod builtin;
 pub mod compare;
 pub mod compression;

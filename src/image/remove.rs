@@ -57,6 +57,7 @@ fn collect(store: &Store) -> Result<Removed, ImageError> {
         std::fs::remove_file(&path).map_err(io("remove", &path))?;
         removed.blobs += 1;
     }
+    super::build::sweep(store);
     for path in others(&store.root().join("layers"), &layers)? {
         let Some(_unused) = lock_folder(&path, FlockArg::LockExclusiveNonblock)? else {
             removed.layers_in_use += 1;

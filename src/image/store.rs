@@ -209,6 +209,15 @@ pub struct BlobWriter {
 impl BlobWriter {
     /// Verifies what was written and takes it in.
     pub fn finish(self, expected: Option<(&Digest, u64)>) -> Result<(Digest, u64), ImageError> {
+        self.place(expected, true)
+    }
+
+    /// Takes it in without waiting for the disk: for who syncs the whole file system before anything names it.
+    pub(super) fn finish_unsynced(self) -> Result<(Digest, u64), ImageError> {
+        self.place(None, false)
+    }
+
+    fn place(self, expected: Option<(&Digest, u64)>, sync: bool) -> Result<(Digest, u64), ImageError> {
         let (digest, size, file) = self.file.finish();
         if let Some((promised, bytes)) = expected {
             if size != bytes {
@@ -218,7 +227,9 @@ impl BlobWriter {
                 return Err(ImageError::WrongDigest { expected: promised.clone(), found: digest });
             }
         }
-        file.sync_all().map_err(io("write", &self.path))?;
+        if sync {
+            file.sync_all().map_err(io("write", &self.path))?;
+        }
         let to = self.store.blob_path(&digest);
         std::fs::rename(&self.path, &to).map_err(io("write", &to))?;
         Ok((digest, size))

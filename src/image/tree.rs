@@ -24,6 +24,8 @@ pub(super) struct Tree {
     last: Option<(Vec<u8>, OwnedFd)>,
     /// Times of folders, set when nothing is put into them any more.
     times: BTreeMap<Vec<u8>, Time>,
+    /// How paths are followed.
+    resolve: ResolveFlags,
 }
 
 impl Tree {
@@ -31,7 +33,17 @@ impl Tree {
     pub fn open(root: &Path) -> Result<Self, Errno> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let root = openat(CWD, root, flags, Mode::empty())?;
-        Ok(Self { root, last: None, times: BTreeMap::from([(Vec::new(), Time::default())]) })
+        let times = BTreeMap::from([(Vec::new(), Time::default())]);
+        Ok(Self { root, last: None, times, resolve: ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS })
+    }
+
+    /// The same in a tree that holds something already: its links are followed as if `root` were `/`, and the time of
+    /// `root` itself stays.
+    pub fn open_in_root(root: &Path) -> Result<Self, Errno> {
+        let mut tree = Self::open(root)?;
+        tree.times.clear();
+        tree.resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        Ok(tree)
     }
 
     /// Opens the folder `dir`, with `make` making what is missing.
@@ -51,11 +63,12 @@ impl Tree {
 
     fn find(&self, dir: &[u8]) -> Result<OwnedFd, Errno> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-        let beneath = |fd: &OwnedFd, path: &[u8]| openat2(fd, path, flags, Mode::empty(), resolve);
+        let beneath = |fd: &OwnedFd, path: &[u8]| openat2(fd, path, flags, Mode::empty(), self.resolve);
         if let Some((last, fd)) = &self.last {
-            // A link below `last` may lead above it and still be beneath the root: then the root has to be asked.
-            let rest = dir.strip_prefix(last.as_slice()).and_then(|r| r.strip_prefix(b"/"));
+            // A link below `last` may lead above it and still be beneath the root: then the root has to be asked. As if
+            // `last` were the root, such a link would be followed to somewhere else.
+            let quick = self.resolve.contains(ResolveFlags::BENEATH);
+            let rest = dir.strip_prefix(last.as_slice()).and_then(|r| r.strip_prefix(b"/")).filter(|_| quick);
             if let Some(found) = rest.and_then(|rest| beneath(fd, rest).ok()) {
                 return Ok(found);
             }

@@ -30,7 +30,8 @@ pub fn unpack<R: BufRead>(reader: R, what: &str, root: &Path, limits: Limits) ->
     let mut archive = Archive::new(reader, what);
     let tree = Tree::open(root).map_err(|e| super::error::io("open", root)(e.into()))?;
     let own = Own::of_process();
-    let mut unpacker = Unpacker { tree, limits, own, bytes: 0, members: 0, buffer: vec![0; 256 << 10] };
+    let mut unpacker =
+        Unpacker { tree, limits, own, bytes: 0, members: 0, buffer: vec![0; 256 << 10], whiteouts: true };
     while let Some(member) = archive.next()? {
         unpacker.account(&member)?;
         unpacker.member(&mut archive, &member)?;
@@ -38,6 +39,34 @@ pub fn unpack<R: BufRead>(reader: R, what: &str, root: &Path, limits: Limits) ->
     let reader = archive.finish()?;
     unpacker.tree.finish().map_err(|e| super::error::io("set times in", root)(e.into()))?;
     Ok(reader)
+}
+
+/// Unpacks an archive that is no layer into a tree that may hold something: names that begin with `.wh.` hide nothing and
+/// are refused by whoever makes a layer of it. With `owner` all of it belongs to that user and group.
+pub(super) fn unpack_plain(
+    reader: impl BufRead,
+    what: &str,
+    root: &Path,
+    limits: Limits,
+    owner: Option<(u32, u32)>,
+) -> Result<(), ImageError> {
+    let mut archive = Archive::new(reader, what);
+    let tree = Tree::open_in_root(root).map_err(|e| super::error::io("open", root)(e.into()))?;
+    // A folder that is there already may give its group to what is put into it.
+    let own = Own { inherits: true, ..Own::of_process() };
+    let mut unpacker =
+        Unpacker { tree, limits, own, bytes: 0, members: 0, buffer: vec![0; 256 << 10], whiteouts: false };
+    while let Some(mut member) = archive.next()? {
+        if let Some((uid, gid)) = owner {
+            (member.uid, member.gid) = (uid, gid);
+        }
+        // As every builder does: whole seconds.
+        member.mtime.nanos = 0;
+        unpacker.account(&member)?;
+        unpacker.member(&mut archive, &member)?;
+    }
+    archive.finish()?;
+    unpacker.tree.finish().map_err(|e| super::error::io("set times in", root)(e.into()))
 }
 
 /// Reads an archive to its end and refuses what [`unpack`] would refuse by name, size or form.
@@ -78,6 +107,8 @@ struct Unpacker {
     bytes: u64,
     members: u64,
     buffer: Vec<u8>,
+    /// Whether names that begin with `.wh.` hide something.
+    whiteouts: bool,
 }
 
 impl Unpacker {
@@ -96,7 +127,7 @@ impl Unpacker {
             self.tree.root_time(member.mtime);
             return self.tree.dress(b"", b".", member, false).map_err(system);
         }
-        if let Some(hidden) = name.strip_prefix(b".wh.") {
+        if let Some(hidden) = name.strip_prefix(b".wh.").filter(|_| self.whiteouts) {
             return self.whiteout(member, dir, hidden);
         }
         match member.kind {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("sys", &["sys"]),
     ("image", &["image", "sys"]),
+    ("builder", &["builder", "image", "container"]),
     ("record", &["record"]),
     ("report", &["report", "record", "stats"]),
     ("stats", &["stats"]),
@@ -15,12 +16,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("guest", &["guest", "sys"]),
     ("machine", &["machine", "guest", "sys"]),
     ("target", &["target", "container", "machine", "guest", "sys", "record"]),
+    ("life", &["life", "target", "container", "machine", "guest", "image", "workload", "sys"]),
     ("measure", &["measure", "target", "workload", "record", "image", "sys", "container"]),
     (
         "cli",
         &[
-            "cli", "lesson", "measure", "target", "workload", "record", "report", "image", "machine", "sys",
-            "stats",
+            "cli", "builder", "lesson", "life", "measure", "target", "workload", "record", "report", "image",
+            "machine", "sys", "stats",
         ],
     ),
 ];

@@ -1,6 +1,7 @@
 //! A root file system and bundles for tests.
 
 pub mod archives;
+pub mod buildah;
 pub mod engines;
 pub mod liar;
 pub mod oci;

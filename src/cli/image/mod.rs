@@ -1,5 +1,6 @@
 //! `taremark image`: one file a verb.
 
+mod build;
 mod convert;
 mod diff;
 mod export;
@@ -33,6 +34,8 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Build an image from a Containerfile or Dockerfile
+    Build(build::Arguments),
     /// Fetch an image from a registry
     Pull(pull::Arguments),
     /// Send an image to a registry
@@ -72,6 +75,7 @@ enum Verb {
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let store = Store::open(&Store::default_root()).context("open the image store")?;
     let done = match &arguments.verb {
+        Verb::Build(a) => return build::run(&store, a),
         Verb::Pull(a) => pull::run(&store, a),
         Verb::Push(a) => push::run(&store, a),
         Verb::Import(a) => import::run(&store, a),

@@ -1,0 +1,237 @@
+//! Which files a COPY takes: patterns, folders, what is ignored and excluded.
+
+use super::error::{StepError, io, refused};
+use super::glob;
+use super::ignore::Ignore;
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat2, statat};
+use rustix::io::Errno;
+use std::fs::File;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// A tree that files are taken from.
+#[derive(Debug)]
+pub struct Tree<'a> {
+    /// Its root.
+    pub root: OwnedFd,
+    /// The root's path, as the kernel tells it.
+    pub path: PathBuf,
+    /// For people.
+    pub shown: String,
+    /// What of it is not there.
+    pub ignore: Option<&'a Ignore>,
+}
+
+/// Something to be copied.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// Beneath the tree's root.
+    pub from: Vec<u8>,
+    /// Beneath the destination; empty for the destination itself.
+    pub to: Vec<u8>,
+    /// Of the source.
+    pub stat: Stat,
+}
+
+impl Item {
+    /// Of the source.
+    pub fn kind(&self) -> FileType {
+        FileType::from_raw_mode(self.stat.st_mode)
+    }
+}
+
+/// One thing that a pattern stands for.
+#[derive(Debug)]
+pub struct Found {
+    /// Without links, beneath the root.
+    pub real: Vec<u8>,
+    /// As the pattern found it.
+    pub path: String,
+    /// A link that is named is followed.
+    pub stat: Stat,
+}
+
+impl Found {
+    /// Whether it is a folder.
+    pub fn is_dir(&self) -> bool {
+        FileType::from_raw_mode(self.stat.st_mode) == FileType::Directory
+    }
+}
+
+impl<'a> Tree<'a> {
+    /// Opens it.
+    pub fn open(path: &Path, shown: String, ignore: Option<&'a Ignore>) -> Result<Self, StepError> {
+        let root = super::overlay::open_dir(path)?;
+        let path =
+            std::fs::read_link(format!("/proc/self/fd/{}", root.as_raw_fd())).map_err(io("find", path))?;
+        Ok(Self { root, path, shown, ignore: ignore.filter(|i| !i.is_empty()) })
+    }
+
+    fn beneath(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let path = if path.is_empty() { "." } else { path };
+        openat2(&self.root, path, flags | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::IN_ROOT)
+    }
+
+    /// What `pattern` stands for, in order. At least one.
+    pub fn find(&self, pattern: &str) -> Result<Vec<Found>, StepError> {
+        let clean = clean(pattern);
+        let mut paths = vec![String::new()];
+        for part in clean.split('/').filter(|p| !p.is_empty()) {
+            let mut next = Vec::new();
+            for dir in paths {
+                let join =
+                    |name: &str| if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") };
+                if !glob::is_pattern(part) {
+                    next.push(join(part));
+                    continue;
+                }
+                for name in self.names(&dir)? {
+                    if glob::name(part, &name).map_err(|_| refused(pattern, "this is no pattern"))? {
+                        next.push(join(&name));
+                    }
+                }
+            }
+            paths = next;
+        }
+        let missing = || StepError::NoSource { what: pattern.to_owned(), place: self.shown.clone() };
+        let mut found = Vec::new();
+        for path in paths {
+            match self.beneath(&path, OFlags::PATH) {
+                Ok(fd) => {
+                    let real = self.real(&fd)?;
+                    let stat = fstat(&fd).map_err(io("look at", &path))?;
+                    let dir = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+                    if self.is_there(&real, dir) {
+                        found.push(Found { real, path, stat });
+                    }
+                }
+                Err(Errno::NOENT | Errno::NOTDIR) => {}
+                Err(e) => return Err(io("open", self.path.join(&path))(e)),
+            }
+        }
+        if found.is_empty() { Err(missing()) } else { Ok(found) }
+    }
+
+    fn is_there(&self, path: &[u8], dir: bool) -> bool {
+        let Some(ignore) = self.ignore.filter(|_| !path.is_empty()) else { return true };
+        let path = String::from_utf8_lossy(path);
+        !ignore.ignores(&path) || dir && ignore.may_keep_below(&path)
+    }
+
+    /// Path of an open file without links.
+    fn real(&self, fd: &OwnedFd) -> Result<Vec<u8>, StepError> {
+        use std::os::unix::ffi::OsStrExt;
+        let path = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()))
+            .map_err(io("find", &self.path))?;
+        let inside = path.strip_prefix(&self.path);
+        let inside =
+            inside.map_err(|_| refused(path.display().to_string(), "it was moved while it was read"))?;
+        Ok(inside.as_os_str().as_bytes().to_vec())
+    }
+
+    fn names(&self, dir: &str) -> Result<Vec<String>, StepError> {
+        let fd = match self.beneath(dir, OFlags::RDONLY | OFlags::DIRECTORY) {
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Vec::new()),
+            other => other.map_err(io("open", self.path.join(dir)))?,
+        };
+        let mut names = Vec::new();
+        for entry in Dir::read_from(&fd).map_err(io("read", self.path.join(dir)))? {
+            let entry = entry.map_err(io("read", self.path.join(dir)))?;
+            if let Ok(name) = entry.file_name().to_str()
+                && !matches!(name, "." | "..")
+            {
+                names.push(name.to_owned());
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Everything of `found`, to be put at `to`: each folder before what is in it, sorted.
+    pub fn items(&self, found: &Found, to: &[u8], exclude: &Ignore) -> Result<Vec<Item>, StepError> {
+        let mut items = Vec::new();
+        let stat = found.stat;
+        if !found.is_dir() {
+            let name = found.path.rsplit('/').next().unwrap_or_default();
+            if !exclude.ignores(name) {
+                items.push(Item { from: found.real.clone(), to: to.to_vec(), stat });
+            }
+            return Ok(items);
+        }
+        let path = if found.real.is_empty() { b"." } else { found.real.as_slice() };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let dir =
+            rustix::fs::openat(&self.root, path, flags, Mode::empty()).map_err(io("open", &self.path))?;
+        items.push(Item { from: found.real.clone(), to: to.to_vec(), stat });
+        self.below(&dir, &found.real, to, b"", exclude, &mut items)?;
+        Ok(items)
+    }
+
+    fn below(
+        &self,
+        dir: &OwnedFd,
+        from: &[u8],
+        to: &[u8],
+        inside: &[u8],
+        exclude: &Ignore,
+        items: &mut Vec<Item>,
+    ) -> Result<(), StepError> {
+        let shown = || self.path.join(String::from_utf8_lossy(from).as_ref());
+        let mut names = Vec::new();
+        for entry in Dir::read_from(dir).map_err(io("read", shown()))? {
+            let entry = entry.map_err(io("read", shown()))?;
+            if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+                names.push(entry.file_name().to_bytes().to_vec());
+            }
+        }
+        names.sort_unstable();
+        let join = crate::image::tree::join;
+        for name in names {
+            let stat = match statat(dir, name.as_slice(), AtFlags::SYMLINK_NOFOLLOW) {
+                // Gone since the folder was read: as if it had never been.
+                Err(Errno::NOENT) => continue,
+                other => other.map_err(io("look at", shown()))?,
+            };
+            let (from, to, inside) = (join(from, &name), join(to, &name), join(inside, &name));
+            let kind = FileType::from_raw_mode(stat.st_mode);
+            let is_dir = kind == FileType::Directory;
+            let out = exclude.ignores(&String::from_utf8_lossy(&inside));
+            if kind == FileType::Socket || !self.is_there(&from, is_dir) || out && !is_dir {
+                continue;
+            }
+            let before = items.len();
+            let ignored = self.ignore.is_some_and(|i| i.ignores(&String::from_utf8_lossy(&from)));
+            items.push(Item { from: from.clone(), to: to.clone(), stat });
+            if is_dir {
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let sub = rustix::fs::openat(dir, name.as_slice(), flags, Mode::empty())
+                    .map_err(io("open", shown()))?;
+                self.below(&sub, &from, &to, &inside, exclude, items)?;
+                // An ignored folder is there only for what is kept below it.
+                if (ignored || out) && items.len() == before + 1 {
+                    items.pop();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens a file of an item for reading.
+    pub fn read(&self, item: &Item) -> Result<File, Errno> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        rustix::fs::openat(&self.root, item.from.as_slice(), flags, Mode::empty()).map(File::from)
+    }
+}
+
+/// Without `/` before, after and twice; `..` stops at the root, as in a chroot.
+pub fn clean(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
