@@ -99,7 +99,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let store = Store::open(&Store::default_root()).context("open the image store")?;
     let chosen = match &resumed {
-        Some(resumed) => resumed.workloads(&store, &length)?,
+        Some(resumed) => resumed.workloads()?,
         None => choose(arguments, &store, &length)?,
     };
     for dead in clean_dead()? {

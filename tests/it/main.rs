@@ -9,6 +9,7 @@ mod commands;
 mod container;
 mod figures;
 mod figures_compare;
+mod figures_insight;
 mod hostile;
 mod image;
 mod layers;
