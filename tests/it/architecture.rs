@@ -18,7 +18,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("measure", &["measure", "target", "workload", "record", "image", "sys", "container"]),
     (
         "cli",
-        &["cli", "lesson", "measure", "target", "workload", "record", "report", "image", "machine", "sys", "stats"],
+        &[
+            "cli", "lesson", "measure", "target", "workload", "record", "report", "image", "machine", "sys",
+            "stats",
+        ],
     ),
 ];
 
