@@ -21,8 +21,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+<<<<<<< HEAD
             "cli", "builder", "lesson", "life", "measure", "target", "workload", "record", "report", "image",
             "machine", "sys", "stats",
+=======
+            "cli", "lesson", "measure", "target", "workload", "record", "report", "image", "machine", "sys",
+            "stats",
+>>>>>>> rt-verbs
         ],
     ),
 ];

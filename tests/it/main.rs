@@ -26,6 +26,7 @@ mod oci_conformance;
 mod oci_engines;
 mod oci_input;
 mod oci_linux;
+mod oci_mutations;
 mod oci_runtime;
 mod oci_verbs;
 mod page;
