@@ -21,13 +21,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-<<<<<<< HEAD
             "cli", "builder", "lesson", "life", "measure", "target", "workload", "record", "report", "image",
             "machine", "sys", "stats",
-=======
-            "cli", "lesson", "measure", "target", "workload", "record", "report", "image", "machine", "sys",
-            "stats",
->>>>>>> rt-verbs
         ],
     ),
 ];
