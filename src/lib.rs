@@ -12,6 +12,7 @@ pub mod container;
 pub mod guest;
 pub mod image;
 pub mod lesson;
+pub mod life;
 pub mod load;
 pub mod machine;
 pub mod measure;

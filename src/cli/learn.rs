@@ -85,19 +85,20 @@ fn ask(question: &Question, waits: bool) -> anyhow::Result<()> {
     for (i, answer) in question.answers.iter().enumerate() {
         println!("  {}. {answer}", i + 1);
     }
-    while waits {
-        print!("Your answer: ");
-        std::io::stdout().flush()?;
-        let mut line = String::new();
-        if std::io::stdin().lock().read_line(&mut line)? == 0 {
-            break;
-        }
-        if line.trim().parse() == Ok(question.right + 1) {
-            println!("Right.");
-            break;
-        }
-        println!("No: try again.");
-    }
+    while waits && !answered(question)? {}
     println!("\n{}. {}\n", question.right + 1, super::doctor::textwrap(&question.why, 74).join("\n   "));
     Ok(())
+}
+
+/// True where the question is done with: answered rightly, or nobody is there any more.
+fn answered(question: &Question) -> anyhow::Result<bool> {
+    print!("Your answer: ");
+    std::io::stdout().flush()?;
+    let mut line = String::new();
+    if std::io::stdin().lock().read_line(&mut line)? == 0 {
+        return Ok(true);
+    }
+    let right = line.trim().parse() == Ok(question.right + 1);
+    println!("{}", if right { "Right." } else { "No: try again." });
+    Ok(right)
 }

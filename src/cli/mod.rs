@@ -4,22 +4,40 @@
 //! Exit codes: 0 all well, 1 a run failed, 2 usage, 3 the host lacks something.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod aa;
+mod ablate;
 mod adapt;
 mod bench;
 mod bytes;
+mod compare;
 mod completions;
+mod containers;
+mod cp;
 mod doctor;
+mod exec;
 mod failure;
+mod history;
 mod image;
+mod inspect;
 mod kernel;
+mod kill;
 mod learn;
+mod logs;
 mod man;
+mod monitor;
+mod port;
 mod profile;
 mod progress;
+mod ps;
 mod report;
 mod resume;
+mod rm;
+mod run;
+mod stats;
+mod stop;
 mod targets;
 mod time;
+mod wait;
 mod workloads;
 
 use clap::{Parser, Subcommand};
@@ -47,8 +65,41 @@ enum Verb {
     Doctor(doctor::Arguments),
     /// Write tables, charts and report of a record anew
     Report(report::Arguments),
+    /// Say by how much two records differ and how surely, and whether limits hold
+    Compare(compare::Arguments),
+    /// Show how figures moved over many records, and where their level changed
+    History(history::Arguments),
+    /// Measure the same target twice, over and over: false alarms and the noise floor
+    Aa(aa::Arguments),
     /// Import, load, list, inspect and remove images
     Image(image::Arguments),
+    /// Run an image in a container, a microVM, or as a bare process
+    Run(Box<run::Arguments>),
+    /// List containers
+    Ps(ps::Arguments),
+    /// Show what a container has written
+    Logs(logs::Arguments),
+    /// Run a second process in a container
+    Exec(exec::Arguments),
+    /// Stop containers: ask, wait, kill
+    Stop(stop::Arguments),
+    /// Send containers a signal
+    Kill(kill::Arguments),
+    /// Remove containers
+    Rm(rm::Arguments),
+    /// Show all that is known of containers as JSON
+    Inspect(inspect::Arguments),
+    /// Show what containers use
+    Stats(stats::Arguments),
+    /// Copy files between a container and the host
+    Cp(cp::Arguments),
+    /// Wait for containers to end and print their exit codes
+    Wait(wait::Arguments),
+    /// Show where a container's ports are published
+    Port(port::Arguments),
+    /// Watch a container (started by `run`)
+    #[command(hide = true)]
+    Monitor(monitor::Arguments),
     /// Fetch, build, list and choose kernels for machines
     Kernel(kernel::Arguments),
     /// Lessons that do the thing on this machine
@@ -69,7 +120,23 @@ pub fn main() -> ExitCode {
         Verb::Bench(a) => bench::run(&a),
         Verb::Doctor(a) => doctor::run(&a),
         Verb::Report(a) => report::run(&a),
+        Verb::Compare(a) => compare::run(&a),
+        Verb::History(a) => history::run(&a),
+        Verb::Aa(a) => aa::run(&a),
         Verb::Image(a) => image::run(&a),
+        Verb::Run(a) => run::run(&a),
+        Verb::Ps(a) => ps::run(&a),
+        Verb::Logs(a) => logs::run(&a),
+        Verb::Exec(a) => exec::run(&a),
+        Verb::Stop(a) => stop::run(&a),
+        Verb::Kill(a) => kill::run(&a),
+        Verb::Rm(a) => rm::run(&a),
+        Verb::Inspect(a) => inspect::run(&a),
+        Verb::Stats(a) => stats::run(&a),
+        Verb::Cp(a) => cp::run(&a),
+        Verb::Wait(a) => wait::run(&a),
+        Verb::Port(a) => port::run(&a),
+        Verb::Monitor(a) => monitor::run(&a),
         Verb::Kernel(a) => kernel::run(&a),
         Verb::Learn(a) => learn::run(&a),
         Verb::Time(a) => time::run(&a),

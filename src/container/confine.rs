@@ -35,6 +35,7 @@ impl Confine<'_> {
     /// as the kernel takes it from a privileged process only.
     pub fn limit(&self) -> Result<Program, Step> {
         let p = self.process;
+        crate::sys::signals::default_signals();
         self.settings()?;
         if self.keyring {
             process::join_new_session_keyring().map_err(named("join", "a new session keyring"))?;
@@ -97,6 +98,7 @@ impl Confine<'_> {
         if let Err(step) = last() {
             return step;
         }
+        process::restore_sigpipe();
         let e = process::execute(program, argv, envp);
         Step::new("exec", &program.to_string_lossy(), e)
     }

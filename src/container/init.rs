@@ -42,6 +42,8 @@ pub struct Init<'a> {
     pub idmapped: Vec<idmap::Ready>,
     /// Move the root instead of pivot_root.
     pub no_pivot: bool,
+    /// Whether the runtime itself is in a user namespace: it goes without a cgroup where it may not make one.
+    pub rootless: bool,
     /// With a session keyring of its own.
     pub keyring: bool,
     /// For the state that hooks get.
@@ -79,7 +81,10 @@ fn steps(init: &Init, mut trace: Trace) -> Result<Infallible, Step> {
     let named =
         |what: &'static str, object: &'static str| move |e: nix::Error| Step::new(what, object, e.into());
     nix::unistd::setsid().map_err(named("make", "a session"))?;
-    init.place.enter(config)?;
+    let placed = init.place.enter(config);
+    if !init.rootless {
+        placed?;
+    }
     trace.done("cgroup");
     namespaces::enter(&init.entered).map_err(named("enter", "namespaces"))?;
     if user_namespace {
@@ -105,7 +110,7 @@ fn own_pid() -> i32 {
 /// As much as can be before the word to go, the rest after it.
 fn mount_all(init: &Init, root: &OwnedFd, pid: i32, trace: &mut Trace) -> Result<(), Step> {
     let config = init.config;
-    let order = Order::of(config);
+    let order = Order::of(config, init.rootless);
     let mounter = Mounter { init, root };
     mounter.mount(&order.first)?;
     let inside = if order.last_is_plain { Some(mounter.go_inside()?) } else { None };
@@ -177,7 +182,8 @@ impl Mounter<'_> {
     /// Makes the devices and lets go of the host's root. The container's null device, for masks.
     fn go_inside(&self) -> Result<OwnedFd, Step> {
         let config = self.init.config;
-        devices::make(self.root, config, config.namespace(NamespaceKind::User).is_some())?;
+        let user_namespace = self.init.rootless || config.namespace(NamespaceKind::User).is_some();
+        devices::make(self.root, config, user_namespace)?;
         let null = cover::open_null(self.root)?;
         if let Some(console) = self.init.console {
             let process = &config.process;

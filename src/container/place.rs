@@ -42,6 +42,11 @@ impl<'a> Place<'a> {
         Ok(place)
     }
 
+    /// For a user who may not make one: what is left is where the runtime is itself.
+    pub fn without(cgroup: &'a RunCgroup) -> Self {
+        Self { cgroup, limits: Limits::default(), task: Task::None }
+    }
+
     fn make(&self, config: &RuntimeConfig) -> Result<(), CgroupError> {
         self.cgroup.make(&self.limits)?;
         cgroup_devices::apply(self.cgroup, config)

@@ -3,6 +3,7 @@
 use super::cgroup::RunCgroup;
 use super::config::{Hooks, RuntimeConfig};
 use super::error::{RuntimeError, io};
+use crate::sys::process::in_user_namespace;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
@@ -115,7 +116,9 @@ pub fn check_id(id: &str) -> Result<(), RuntimeError> {
 /// Where states are kept when none is given: below `XDG_RUNTIME_DIR` for an ordinary user.
 pub fn default_root() -> PathBuf {
     match std::env::var_os("XDG_RUNTIME_DIR") {
-        Some(dir) if !nix::unistd::geteuid().is_root() => PathBuf::from(dir).join("tarec"),
+        Some(dir) if !nix::unistd::geteuid().is_root() || in_user_namespace() => {
+            PathBuf::from(dir).join("tarec")
+        }
         _ => PathBuf::from(DEFAULT_ROOT),
     }
 }

@@ -1,6 +1,7 @@
 //! PID 1, from the kernel's hand-over to the workload's start.
 
 use super::error::{GuestError, failed};
+use super::host_files::Files;
 use super::wire::{Decoder, GuestJob, Message, PORT_NAME, ToGuest, ToHost, VERSION};
 use super::{files, network, resume, serve};
 use crate::sys::port;
@@ -27,11 +28,13 @@ fn boot_and_serve() -> Result<(), GuestError> {
     let mut channel = open_channel()?;
     say(&mut channel, &ToHost::Hello(VERSION))?;
     let mut decoder = Decoder::default();
-    let served = take_job(&mut channel, &mut decoder).and_then(|job| {
+    let mut files = Files::default();
+    let served = take_job(&mut channel, &mut decoder, &mut files).and_then(|job| {
         port::stamp(port::DRIVERS);
         prepare(&job)?;
-        let job = if job.hold { hold(&mut channel, &mut decoder)? } else { job };
-        serve::serve(&job, &mut channel, &mut decoder)
+        files.may_write(&job)?;
+        let job = if job.hold { hold(&mut channel, &mut decoder, &mut files)? } else { job };
+        serve::serve(&job, &mut channel, &mut decoder, &mut files)
     });
     if let Err(e) = &served {
         say(&mut channel, &ToHost::Failed(e.to_string()))?;
@@ -74,19 +77,23 @@ fn open_channel() -> Result<File, GuestError> {
 }
 
 /// Waits to be saved and restored, and for the job that is to be run then.
-fn hold(channel: &mut File, decoder: &mut Decoder) -> Result<GuestJob, GuestError> {
+fn hold(channel: &mut File, decoder: &mut Decoder, files: &mut Files) -> Result<GuestJob, GuestError> {
     say(channel, &ToHost::Held)?;
-    let job = take_job(channel, decoder)?;
+    let job = take_job(channel, decoder, files)?;
     nix::unistd::sethostname(&job.hostname).map_err(failed("set the host name", job.hostname.as_str()))?;
     Ok(job)
 }
 
-fn take_job(channel: &mut File, decoder: &mut Decoder) -> Result<GuestJob, GuestError> {
+fn take_job(channel: &mut File, decoder: &mut Decoder, files: &mut Files) -> Result<GuestJob, GuestError> {
     let wrong = |e| failed("read the job", "")(std::io::Error::other(e));
     let mut buffer = vec![0u8; 64 * 1024];
     loop {
         match decoder.take().map_err(wrong)? {
             Some(ToGuest::Job(job)) => return Ok(*job),
+            Some(ToGuest::Files(bytes)) => {
+                files.take(&bytes)?;
+                continue;
+            }
             Some(ToGuest::Resume { realtime_ns, seed }) => {
                 resume::resume(realtime_ns, &seed)?;
                 continue;

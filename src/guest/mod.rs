@@ -6,7 +6,10 @@
 mod boot;
 mod error;
 mod files;
+mod host_files;
+mod job;
 mod network;
+mod program;
 mod resume;
 mod serve;
 pub mod wire;

@@ -3,68 +3,14 @@
 //! A frame is its length (u32, little-endian, of what follows it), its kind (u8) and its body. Either side may meet any
 //! bytes at all, so decoding never trusts a length and never panics.
 
-use serde::{Deserialize, Serialize};
-use std::net::Ipv4Addr;
+pub use super::job::{GuestExec, GuestJob, GuestMemory, GuestNetwork};
 
 /// Raised with every change of a message. Host and guest init of different versions do not talk.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// Longest frame, kind and body; a job with a large environment has to fit.
 pub const MAX_FRAME: usize = 1 << 20;
 /// Name of the channel's virtio port.
 pub const PORT_NAME: &str = "taremark";
-
-/// What the guest is to run, and in what surroundings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GuestJob {
-    /// [`VERSION`] of the host.
-    pub version: u32,
-    /// Argument vector.
-    pub argv: Vec<String>,
-    /// `K=V`.
-    pub env: Vec<String>,
-    /// Working directory in the image.
-    pub cwd: String,
-    /// User id.
-    pub uid: u32,
-    /// Group id.
-    pub gid: u32,
-    /// Further groups.
-    pub groups: Vec<u32>,
-    /// Host name.
-    pub hostname: String,
-    /// Soft and hard limit of open files; the same as the container's.
-    pub open_files: (u64, u64),
-    /// Address of `eth0`, where the workload has a network.
-    pub network: Option<GuestNetwork>,
-    /// Whether there is a disk to be mounted on `/scratch`.
-    pub scratch: bool,
-    /// Whether to wait, with all made ready, for [`ToGuest::Resume`] and another job on the same image.
-    pub hold: bool,
-}
-
-/// How `eth0` is set up: no DHCP, no ARP.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GuestNetwork {
-    /// Its address.
-    pub address: Ipv4Addr,
-    /// Length of the network's prefix, bits.
-    pub prefix: u8,
-    /// The host's address.
-    pub host: Ipv4Addr,
-    /// The host's hardware address.
-    pub host_mac: [u8; 6],
-}
-
-/// The guest's own memory figures, bytes, from /proc/meminfo.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GuestMemory {
-    /// MemTotal.
-    pub total_bytes: u64,
-    /// MemAvailable.
-    pub available_bytes: u64,
-}
 
 /// From host to guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +23,15 @@ pub enum ToGuest {
     AskMemory,
     /// Answer with the same number.
     Echo(u64),
+    /// A piece of a tar archive that is to be unpacked on the root; empty: that was all of it. What is whole before the
+    /// job comes is there when the workload starts.
+    Files(Vec<u8>),
+    /// Start a second process.
+    Exec(Box<GuestExec>),
+    /// Standard input of the workload (0) or of a second process; empty: its end.
+    Input(u32, Vec<u8>),
+    /// A signal for a second process.
+    SignalExec(u32, i32),
     /// The machine was restored: time and randomness are those of the day it was saved.
     Resume {
         /// The time now, nanoseconds of CLOCK_REALTIME.
@@ -101,6 +56,12 @@ pub enum ToHost {
     Exited(i32),
     /// The workload could not be started, and why. Nothing follows.
     Failed(String),
+    /// A second process wrote to descriptor 1 or 2.
+    ExecOutput(u32, u8, Vec<u8>),
+    /// A second process ended.
+    ExecEnded(u32, i32),
+    /// A second process could not be started, and why.
+    ExecFailed(u32, String),
     /// All is made ready for the workload that is to be held.
     Held,
 }
@@ -166,6 +127,10 @@ impl Message for ToGuest {
             Self::Signal(n) => (2, n.to_le_bytes().to_vec()),
             Self::AskMemory => (3, Vec::new()),
             Self::Echo(n) => (4, n.to_le_bytes().to_vec()),
+            Self::Files(bytes) => (6, bytes.clone()),
+            Self::Exec(exec) => (7, serde_json::to_vec(exec).unwrap_or_default()),
+            Self::Input(id, bytes) => (8, [&id.to_le_bytes(), bytes.as_slice()].concat()),
+            Self::SignalExec(id, n) => (9, [id.to_le_bytes(), n.to_le_bytes()].concat()),
             Self::Resume { realtime_ns, seed } => (5, [&realtime_ns.to_le_bytes()[..], seed].concat()),
         }
     }
@@ -180,6 +145,13 @@ impl Message for ToGuest {
             2 => Ok(Self::Signal(i32::from_le_bytes(exactly(kind, body)?))),
             3 => exactly::<0>(kind, body).map(|_| Self::AskMemory),
             4 => Ok(Self::Echo(u64::from_le_bytes(exactly(kind, body)?))),
+            6 => Ok(Self::Files(body.to_vec())),
+            7 => Ok(Self::Exec(serde_json::from_slice(body).map_err(WireError::Job)?)),
+            8 => numbered(kind, body).map(|(id, bytes)| Self::Input(id, bytes.to_vec())),
+            9 => {
+                let (id, n) = numbered(kind, body)?;
+                Ok(Self::SignalExec(id, i32::from_le_bytes(exactly(kind, n)?)))
+            }
             5 => {
                 let both: [u8; 40] = exactly(kind, body)?;
                 let (time, seed) = both.split_at(8);
@@ -200,6 +172,9 @@ impl Message for ToHost {
             Self::Echo(n) => (4, n.to_le_bytes().to_vec()),
             Self::Exited(code) => (5, code.to_le_bytes().to_vec()),
             Self::Failed(why) => (6, why.as_bytes().to_vec()),
+            Self::ExecOutput(id, fd, bytes) => (8, [&id.to_le_bytes(), &[*fd][..], bytes].concat()),
+            Self::ExecEnded(id, code) => (9, [id.to_le_bytes(), code.to_le_bytes()].concat()),
+            Self::ExecFailed(id, why) => (10, [&id.to_le_bytes(), why.as_bytes()].concat()),
             Self::Held => (7, Vec::new()),
         }
     }
@@ -222,6 +197,16 @@ impl Message for ToHost {
             4 => Ok(Self::Echo(u64::from_le_bytes(exactly(kind, body)?))),
             5 => Ok(Self::Exited(i32::from_le_bytes(exactly(kind, body)?))),
             6 => Ok(Self::Failed(String::from_utf8_lossy(body).into_owned())),
+            8 => match numbered(kind, body)? {
+                (id, [fd @ 1..=2, bytes @ ..]) => Ok(Self::ExecOutput(id, *fd, bytes.to_vec())),
+                _ => Err(WireError::Body { kind, length: body.len() }),
+            },
+            9 => {
+                let (id, code) = numbered(kind, body)?;
+                Ok(Self::ExecEnded(id, i32::from_le_bytes(exactly(kind, code)?)))
+            }
+            10 => numbered(kind, body)
+                .map(|(id, why)| Self::ExecFailed(id, String::from_utf8_lossy(why).into_owned())),
             7 => exactly::<0>(kind, body).map(|_| Self::Held),
             kind => Err(WireError::Kind { kind }),
         }
@@ -231,6 +216,12 @@ impl Message for ToHost {
 /// Refuses a version that is not ours.
 pub fn spoken(theirs: u32) -> Result<(), WireError> {
     if theirs == VERSION { Ok(()) } else { Err(WireError::Version { theirs }) }
+}
+
+/// A number and the rest.
+fn numbered(kind: u8, body: &[u8]) -> Result<(u32, &[u8]), WireError> {
+    let (id, rest) = body.split_first_chunk().ok_or(WireError::Body { kind, length: body.len() })?;
+    Ok((u32::from_le_bytes(*id), rest))
 }
 
 fn exactly<const N: usize>(kind: u8, body: &[u8]) -> Result<[u8; N], WireError> {
@@ -296,6 +287,8 @@ mod tests {
                     open_files,
                     network,
                     scratch,
+                    stdin: !scratch,
+                    read_only: vec!["/".into()],
                     hold: !scratch,
                 };
                 ToGuest::Job(Box::new(job))
@@ -308,7 +301,13 @@ mod tests {
             any::<i32>().prop_map(ToGuest::Signal),
             Just(ToGuest::AskMemory),
             any::<u64>().prop_map(ToGuest::Echo),
-            any::<(u64, [u8; 32])>().prop_map(|(realtime_ns, seed)| ToGuest::Resume { realtime_ns, seed })
+            any::<(u64, [u8; 32])>().prop_map(|(realtime_ns, seed)| ToGuest::Resume { realtime_ns, seed }),
+            any::<Vec<u8>>().prop_map(ToGuest::Files),
+            any::<(u32, Vec<u8>)>().prop_map(|(id, b)| ToGuest::Input(id, b)),
+            any::<(u32, i32)>().prop_map(|(id, n)| ToGuest::SignalExec(id, n)),
+            any::<(u32, Vec<String>)>().prop_map(|(id, argv)| {
+                ToGuest::Exec(Box::new(GuestExec { id, argv, ..GuestExec::default() }))
+            }),
         ];
         prop_oneof![job(), small]
     }
@@ -324,6 +323,9 @@ mod tests {
             any::<u64>().prop_map(ToHost::Echo),
             any::<i32>().prop_map(ToHost::Exited),
             any::<String>().prop_map(ToHost::Failed),
+            (any::<u32>(), 1u8..=2, any::<Vec<u8>>()).prop_map(|(id, fd, b)| ToHost::ExecOutput(id, fd, b)),
+            any::<(u32, i32)>().prop_map(|(id, code)| ToHost::ExecEnded(id, code)),
+            any::<(u32, String)>().prop_map(|(id, why)| ToHost::ExecFailed(id, why)),
             Just(ToHost::Held),
         ]
     }
@@ -361,7 +363,7 @@ mod tests {
 
     #[test]
     fn other_versions_and_absurd_lengths_are_refused() {
-        let json = br#"{"version":99,"argv":[],"env":[],"cwd":"/","uid":0,"gid":0,"groups":[],"hostname":"","open_files":[1,1],"network":null,"scratch":false,"hold":false}"#;
+        let json = br#"{"version":99,"argv":[],"env":[],"cwd":"/","uid":0,"gid":0,"groups":[],"hostname":"","open_files":[1,1],"network":null,"scratch":false,"stdin":false,"read_only":[],"hold":false}"#;
         let e = ToGuest::from_parts(1, json).expect_err("version 99");
         assert!(e.to_string().contains("version 99"), "{e}");
         let e = decode::<ToHost>(&u32::MAX.to_le_bytes(), 4).expect_err("4 GiB");

@@ -8,6 +8,7 @@
 use super::compression::{Limited, decoder, too_large};
 use super::digest::{Digest, Hashing};
 use super::error::ImageError;
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -64,8 +65,17 @@ fn decode(
     to_hash: &SyncSender<Chunk>,
 ) -> io::Result<()> {
     let mut reader = Limited::new(decoder(from)?, limit);
+    // Chunks that were sent come back in their order: what everybody is done with is used again, which spares the
+    // system most of the work of finding memory.
+    let mut sent: VecDeque<Chunk> = VecDeque::with_capacity(WAITING + 4);
     loop {
-        let mut chunk = vec![0; CHUNK];
+        let used = if sent.len() > WAITING + 2 {
+            sent.pop_front().and_then(|c| Arc::try_unwrap(c).ok())
+        } else {
+            None
+        };
+        let mut chunk = used.unwrap_or_default();
+        chunk.resize(CHUNK, 0);
         let mut filled = 0;
         while filled < CHUNK {
             match reader.read(&mut chunk[filled..]) {
@@ -80,6 +90,7 @@ fn decode(
         }
         chunk.truncate(filled);
         let chunk = Arc::new(chunk);
+        sent.push_back(chunk.clone());
         if to_user.send(Ok(chunk.clone())).is_err() || to_hash.send(chunk).is_err() {
             return Ok(());
         }

@@ -282,9 +282,12 @@ impl<R: Read> Archive<R> {
     }
 
     fn pass_over(&mut self) -> Result<(), ImageError> {
-        let mut waste = [0; 16 << 10];
-        while self.data(&mut waste)? > 0 {}
+        if self.left > 0 {
+            let mut waste = [0; 16 << 10];
+            while self.data(&mut waste)? > 0 {}
+        }
         self.left = std::mem::take(&mut self.padding);
+        let mut waste = [0; BLOCK];
         while self.data(&mut waste)? > 0 {}
         Ok(())
     }

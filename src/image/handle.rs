@@ -160,6 +160,15 @@ impl Image {
         super::user::resolve(&self.run_spec().user, layers)
     }
 
+    /// As [`Image::resolve_user`], for another user than the image's own.
+    pub fn resolve_named_user(
+        &self,
+        user: &str,
+        layers: &[PathBuf],
+    ) -> Result<(u32, u32, Vec<u32>), ImageError> {
+        super::user::resolve(user, layers)
+    }
+
     /// Blobs of its config and layers, bottom first.
     pub(super) fn described(&self) -> Result<(Digest, Vec<Digest>), ImageError> {
         let layers: Result<Vec<Digest>, _> = self.manifest.layers().iter().map(digest_of).collect();

@@ -1,6 +1,6 @@
 //! From a lesson's Markdown to its parts.
 //!
-//! ```text
+//! ````text
 //! # Title
 //! Words.
 //! ```console
@@ -11,7 +11,7 @@
 //! - [ ] a wrong answer
 //! - [x] the right one
 //! Why it is right.
-//! ```
+//! ````
 
 use super::Lesson;
 

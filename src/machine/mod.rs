@@ -26,4 +26,4 @@ mod watch;
 pub use arm::{Armed, USER};
 pub use error::MachineError;
 pub use recipe::{Machine, Memory};
-pub use running::{MachineEvent, RunningMachine};
+pub use running::{ExecEvent, MachineEvent, RunningMachine};

@@ -34,6 +34,19 @@ pub enum MachineEvent {
     Exited(i32),
     /// Nothing more comes; empty, or why that was not to be expected.
     Closed(String),
+    /// Of a second process in the guest, by its number.
+    Exec(u32, ExecEvent),
+}
+
+/// What a second process in the guest tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExecEvent {
+    /// It wrote to descriptor 1 or 2.
+    Output(u8, Vec<u8>),
+    /// It ended.
+    Ended(i32),
+    /// It could not be started, and why.
+    Failed(String),
 }
 
 /// What came of waiting.
@@ -104,6 +117,12 @@ impl RunningMachine {
         self.child.pid
     }
 
+    /// A second handle for [`ToGuest`] frames, for who does not wait for events. Whoever has it must write whole frames,
+    /// one at a time, and ask nothing that is answered by figures.
+    pub fn orders(&self) -> Result<UnixStream, MachineError> {
+        self.ours.channel.try_clone().map_err(system("duplicate a socket"))
+    }
+
     /// Next event with the host's stamp; `None` after `timeout`.
     pub fn next(&mut self, timeout: Duration) -> Option<(u64, MachineEvent)> {
         if let Some(event) = self.kept.pop_front() {
@@ -160,6 +179,15 @@ impl RunningMachine {
             }
             Seen::Message(ToHost::Memory(m)) => self.state.memory = Some(m),
             Seen::Message(ToHost::Echo(n)) => self.state.echo = Some(n),
+            Seen::Message(ToHost::ExecOutput(id, fd, bytes)) => {
+                return Some(MachineEvent::Exec(id, ExecEvent::Output(fd, bytes)));
+            }
+            Seen::Message(ToHost::ExecEnded(id, code)) => {
+                return Some(MachineEvent::Exec(id, ExecEvent::Ended(code)));
+            }
+            Seen::Message(ToHost::ExecFailed(id, why)) => {
+                return Some(MachineEvent::Exec(id, ExecEvent::Failed(why)));
+            }
             Seen::BadChannel(why) => {
                 self.state.closed = true;
                 return Some(MachineEvent::Closed(why));

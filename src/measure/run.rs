@@ -77,6 +77,7 @@ pub fn run_once(
     setting: &Setting,
 ) -> Result<Outcome, MeasureError> {
     let failed = |step| move |source| MeasureError::Target { step, source };
+    let available_before = memory::available_bytes();
     let set_up_from = monotonic_ns();
     let limits = target.outer_limits(job);
     let place =
@@ -94,6 +95,7 @@ pub fn run_once(
         }
     };
     let mut watch = Watch::new(target.facts().name.clone(), running, workload, setting);
+    watch.available_before = available_before;
     watch.outcome.job_digest = job_digest;
     watch.sample("setup_ms", ms(set_up_ns));
     let measured = watch.until_ready().and_then(|()| watch.weigh_and_end(&place));
@@ -125,6 +127,8 @@ struct Watch<'a> {
     stop_ns: Option<u64>,
     /// Settling and probing, which are not the workload's time.
     paused_ns: u64,
+    /// The host's MemAvailable before the run was set up.
+    available_before: Option<u64>,
     outcome: Outcome,
 }
 
@@ -150,6 +154,7 @@ impl<'a> Watch<'a> {
             ready_ns: None,
             stop_ns: None,
             paused_ns: 0,
+            available_before: None,
             outcome: Outcome::default(),
         }
     }
@@ -313,6 +318,9 @@ impl<'a> Watch<'a> {
         self.sample("cgroup_file_bytes", group.file as f64);
         self.sample("cgroup_shmem_bytes", group.shmem as f64);
         self.sample("cgroup_kernel_bytes", group.kernel as f64);
+        if let (Some(before), Some(now)) = (self.available_before, memory::available_bytes()) {
+            self.sample("available_fall_bytes", before as f64 - now as f64);
+        }
         let figures = self.running.own_figures();
         for (metric, value) in
             figures.map_err(|source| MeasureError::Target { step: "weigh the machine", source })?

@@ -5,6 +5,7 @@
 //! and, made from those by `report`: `summary.csv`, `summary.json`, `charts/`, `report.md`, `report.html`.
 //! Every JSON file has a `schema` member and every CSV row a `schema` column with [`SCHEMA`].
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 pub const SCHEMA: u32 = 1;
 
 /// What a bench set out to do, written before the first run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// [`SCHEMA`].
     pub schema: u32,
@@ -51,7 +52,7 @@ pub struct Plan {
 }
 
 /// Conditions of the schedule, and how its length was settled.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Schedule {
     /// CPUs that runs are kept on; the harness keeps to the others where there are any. Empty: not pinned.
@@ -70,7 +71,7 @@ pub struct Schedule {
 }
 
 /// What the first blocks said about the length of the rest.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Pilot {
     /// Blocks that it had.
@@ -86,7 +87,7 @@ pub struct Pilot {
 }
 
 /// A target as it was found on this host. One that cannot say its version is not measured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TargetFacts {
     /// `process`, `container`, `oci:runc`, `microvm`, … ; the second of an A/A pair ends in `#2`.
     pub name: String,
@@ -103,7 +104,7 @@ pub struct TargetFacts {
 }
 
 /// A program that took part.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Program {
     /// Name, e.g. `qemu-system-x86_64`.
     pub name: String,
@@ -114,7 +115,7 @@ pub struct Program {
 }
 
 /// A workload: image, what runs in it, and how one knows that it is ready.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WorkloadFacts {
     /// `hello`, `redis`, …
     pub name: String,
@@ -139,7 +140,7 @@ pub struct WorkloadFacts {
 }
 
 /// One launch of one workload on one target: a row of `runs.csv`, failed ones too.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunRow {
     /// [`SCHEMA`].
     pub schema: u32,
@@ -188,7 +189,7 @@ pub struct RunRow {
 ///
 /// Figures that belong to an image or a preparation and to no run (sizes, unpacking, building a disk) have run,
 /// block and order 0.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Sample {
     /// [`SCHEMA`].
     pub schema: u32,
@@ -218,7 +219,7 @@ pub struct Sample {
 
 /// A named slice of a run's time line: a row of `phases.csv`. The phases of a run follow one another without gap
 /// from t0 to ready; later ones (`stop`) have a start after ready.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Phase {
     /// [`SCHEMA`].
     pub schema: u32,
@@ -245,7 +246,7 @@ pub struct Phase {
 }
 
 /// Facts of the host. Part of every result.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Environment {
     /// [`SCHEMA`].
     pub schema: u32,
@@ -258,7 +259,7 @@ pub struct Environment {
 }
 
 /// Named facts of one kind.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FactGroup {
     /// Title for people.
     pub name: String,
@@ -305,6 +306,11 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     ("cgroup_file_bytes", "bytes", "page cache in the run's cgroup"),
     ("cgroup_shmem_bytes", "bytes", "shared memory and tmpfs in the run's cgroup"),
     ("cgroup_kernel_bytes", "bytes", "kernel memory charged to the run's cgroup"),
+    (
+        "available_fall_bytes",
+        "bytes",
+        "fall of the host's MemAvailable from before set-up to the probe: all that the run cost, and whatever else happened meanwhile",
+    ),
     ("guest_ram_touched_bytes", "bytes", "QEMU's PSS in the named mapping that is the guest's RAM"),
     ("vmm_bytes", "bytes", "QEMU's PSS outside the guest's RAM"),
     ("guest_used_bytes", "bytes", "the guest's MemTotal - MemAvailable"),

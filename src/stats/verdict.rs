@@ -1,12 +1,11 @@
 //! What may be said of two targets.
 
-use super::bootstrap::{Interval, RESAMPLES};
+use super::bootstrap::{Interval, RESAMPLES, bca};
 use super::cluster::{Contrast, two_samples};
 use super::describe::median;
 use super::permutation::holm;
 use super::power::FEWEST;
 use super::ranks::{rank_sum, signed_rank};
-use super::serial::median_interval;
 
 /// See the variants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +45,8 @@ pub struct Comparison {
 const ALPHA: f64 = 0.05;
 
 /// Compares pairs (net, gross) in the order of their blocks. Resampling pairs is resampling blocks: what hit a block hit
-/// both of its runs, and leaves the difference. None of nothing.
+/// both of its runs, and leaves the difference; and the order within a block is drawn by lot, so that differences do not
+/// depend on one another even where runs do. None of nothing.
 pub fn compare(pairs: &[(f64, f64)], seed: u64) -> Option<Comparison> {
     let differences: Vec<f64> = pairs.iter().map(|(net, gross)| gross - net).collect();
     let ratios: Vec<f64> =
@@ -56,9 +56,9 @@ pub fn compare(pairs: &[(f64, f64)], seed: u64) -> Option<Comparison> {
     let mut comparison = Comparison {
         pairs: pairs.len(),
         tare: median(&differences)?,
-        tare_interval: median_interval(&differences, RESAMPLES, seed),
+        tare_interval: bca(&differences, RESAMPLES, seed),
         ratio: whole.then(|| median(&ratios)).flatten(),
-        ratio_interval: whole.then(|| median_interval(&ratios, RESAMPLES, seed.wrapping_add(1))).flatten(),
+        ratio_interval: whole.then(|| bca(&ratios, RESAMPLES, seed.wrapping_add(1))).flatten(),
         p: signed_rank(&differences),
         least_p,
         verdict: Verdict::TooFew,

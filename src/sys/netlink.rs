@@ -39,6 +39,7 @@ const RTM_NEWROUTE: u16 = 24;
 const RTM_NEWNEIGH: u16 = 28;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
+const IFLA_MASTER: u16 = 10;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_NET_NS_FD: u16 = 28;
 const IFLA_INFO_KIND: u16 = 1;
@@ -155,6 +156,24 @@ pub fn create_veth(name: &str, peer: &str, peer_namespace: BorrowedFd) -> Result
         m.close(at);
     }
     m.send("create veth pair", name)
+}
+
+/// Makes a bridge.
+pub fn create_bridge(name: &str) -> Result<(), NetlinkError> {
+    let mut m = Message::new(RTM_NEWLINK, NLM_CREATE | NLM_EXCL).link(0, 0, 0);
+    m = m.attribute(IFLA_IFNAME, &terminated(name));
+    let info = m.open(IFLA_LINKINFO);
+    m = m.attribute(IFLA_INFO_KIND, b"bridge");
+    m.close(info);
+    m.send("create bridge", name)
+}
+
+/// Makes a link a port of a bridge.
+pub fn set_master(name: &str, bridge: &str) -> Result<(), NetlinkError> {
+    Message::new(RTM_NEWLINK, 0)
+        .link(index(name)?, 0, 0)
+        .attribute(IFLA_MASTER, &index(bridge)?.to_ne_bytes())
+        .send("add to a bridge", name)
 }
 
 /// Makes a tap device that goes when its descriptor is closed.

@@ -71,6 +71,17 @@ pub fn wait_for(pid: i32) -> std::io::Result<Option<i32>> {
     Ok(Some(if libc::WIFSIGNALED(status) { 128 + libc::WTERMSIG(status) } else { libc::WEXITSTATUS(status) }))
 }
 
+/// A descriptor that was handed to this process by its number: inherited, or received over a socket. It is made
+/// close-on-exec. Each number may be asked for once.
+pub fn inherited(fd: RawFd) -> std::io::Result<OwnedFd> {
+    // SAFETY: plain call; fails where there is no such descriptor.
+    if unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) } < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    // SAFETY: it is open, and by the contract above nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
 /// waitpid for one child, and its peak of resident memory in bytes. That peak begins with what the program that called
 /// exec had, so a large harness has to start what it weighs through a small one (getrusage(2)).
 pub fn wait_with_peak(pid: i32) -> std::io::Result<(i32, u64)> {
@@ -110,7 +121,12 @@ pub fn set_ids(uid: u32, gid: u32, groups: &[u32]) -> Result<(), (&'static str, 
     // SAFETY: plain calls; `groups` outlives its call.
     unsafe {
         if libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) < 0 {
-            return Err(("setgroups", std::io::Error::last_os_error()));
+            let e = std::io::Error::last_os_error();
+            // A user namespace of an ordinary user may not drop groups (user_namespaces(7)); it is asked for none.
+            let denied = groups.is_empty() && e.raw_os_error() == Some(libc::EPERM) && in_user_namespace();
+            if !denied {
+                return Err(("setgroups", e));
+            }
         }
         if libc::syscall(libc::SYS_setgid, gid) < 0 {
             return Err(("setgid", std::io::Error::last_os_error()));
@@ -122,12 +138,29 @@ pub fn set_ids(uid: u32, gid: u32, groups: &[u32]) -> Result<(), (&'static str, 
     Ok(())
 }
 
+/// Whether this process is in a user namespace other than the first one: its map is not that of all ids to themselves.
+pub fn in_user_namespace() -> bool {
+    use std::io::Read;
+    let mut map = [0u8; 64];
+    let read = std::fs::File::open("/proc/self/uid_map").and_then(|mut f| f.read(&mut map));
+    let n = read.unwrap_or(0);
+    let words: Vec<&str> =
+        std::str::from_utf8(&map[..n]).unwrap_or_default().split_ascii_whitespace().collect();
+    n > 0 && words != ["0", "0", "4294967295"]
+}
+
 /// prlimit(2): sets a limit of another process. `resource`: RLIMIT_* of sys/resource.h.
 pub fn set_limit_of(pid: i32, resource: u32, soft: u64, hard: u64) -> std::io::Result<()> {
     let limit = libc::rlimit { rlim_cur: soft, rlim_max: hard };
     // SAFETY: the new limit lives through the call; the old one is not asked for.
     let r = unsafe { libc::prlimit(pid, resource as _, &raw const limit, core::ptr::null_mut()) };
     if r < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Lets SIGPIPE end this process again, as Rust's start-up code has it ignored and an exec hands that on.
+pub fn restore_sigpipe() {
+    // SAFETY: the default action is no handler of ours.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
 }
 
 /// Keeps permitted capabilities over a change of user id (PR_SET_KEEPCAPS).
@@ -235,8 +268,8 @@ pub fn wake_for_children() {
     }
 }
 
-/// For PID 1: reaps every ended child but `keep`, whose end its owner waits for.
-pub fn reap_others(keep: i32) {
+/// For PID 1 and subreapers: reaps every ended child but those of `keep`, whose ends their owners wait for.
+pub fn reap_others(keep: &[i32]) {
     loop {
         // SAFETY: `info` is ours; WNOWAIT leaves the child as it is until it is known which one it is.
         let pid = unsafe {
@@ -244,7 +277,7 @@ pub fn reap_others(keep: i32) {
             let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
             if libc::waitid(libc::P_ALL, 0, &mut info, flags) < 0 { 0 } else { info.si_pid() }
         };
-        if pid == 0 || pid == keep {
+        if pid == 0 || keep.contains(&pid) {
             return;
         }
         let _ = wait_for(pid);

@@ -6,6 +6,7 @@
 
 use super::clock::monotonic_ns;
 use super::clone3::{CLONE_INTO_CGROUP, CloneArgs, clone3_call};
+use super::signals::{BlockedSignals, default_signals};
 use std::ffi::{CString, c_char};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
@@ -23,6 +24,7 @@ pub struct Spawn {
     fds: Vec<(RawFd, RawFd)>,
     cgroup: CgroupPlace,
     new_session: bool,
+    controlling_terminal: bool,
 }
 
 /// Where the child is born.
@@ -99,6 +101,7 @@ impl Spawn {
             fds: Vec::new(),
             cgroup: CgroupPlace::default(),
             new_session: false,
+            controlling_terminal: false,
         })
     }
 
@@ -144,6 +147,12 @@ impl Spawn {
     /// setsid, so that signals of the harness's terminal do not reach it.
     pub fn new_session(mut self) -> Self {
         self.new_session = true;
+        self
+    }
+
+    /// Makes descriptor 0, a terminal, the controlling one of the new session.
+    pub fn controlling_terminal(mut self) -> Self {
+        self.controlling_terminal = true;
         self
     }
 
@@ -248,6 +257,7 @@ fn child_steps(plan: &ChildPlan) -> (&'static str, i32) {
     // SAFETY: every pointer is to a NUL-terminated string or an array that the parent keeps alive; the raw setuid
     // family acts on this task alone (glibc's would signal the parent's threads).
     unsafe {
+        default_signals();
         if s.new_session && libc::setsid() < 0 {
             return ("setsid", errno());
         }
@@ -263,6 +273,9 @@ fn child_steps(plan: &ChildPlan) -> (&'static str, i32) {
             if libc::dup3(from, to, 0) < 0 {
                 return ("dup3", errno());
             }
+        }
+        if s.controlling_terminal && libc::ioctl(0, libc::TIOCSCTTY, 0) < 0 {
+            return ("TIOCSCTTY", errno());
         }
         if let Some((uid, gid)) = s.ids {
             if libc::syscall(libc::SYS_setgroups, s.groups.len(), s.groups.as_ptr()) < 0 {
@@ -288,31 +301,6 @@ fn child_steps(plan: &ChildPlan) -> (&'static str, i32) {
 
 fn errno() -> i32 {
     std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO)
-}
-
-/// All signals blocked while a child runs on our memory, so that none of our handlers runs in it.
-struct BlockedSignals {
-    before: libc::sigset_t,
-}
-
-impl BlockedSignals {
-    fn new() -> Self {
-        // SAFETY: both sets are initialised by the calls that get them.
-        unsafe {
-            let mut all = std::mem::zeroed();
-            let mut before = std::mem::zeroed();
-            libc::sigfillset(&mut all);
-            libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
-            Self { before }
-        }
-    }
-}
-
-impl Drop for BlockedSignals {
-    fn drop(&mut self) {
-        // SAFETY: `before` came from pthread_sigmask.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.before, core::ptr::null_mut()) };
-    }
 }
 
 fn pointers(strings: &[CString]) -> Vec<*const c_char> {

@@ -35,6 +35,8 @@ pub(super) fn guest_job(job: &Job) -> GuestJob {
             host_mac: network::HOST_MAC,
         }),
         scratch: job.scratch_bytes.is_some(),
+        stdin: false,
+        read_only: Vec::new(),
         hold: false,
     }
 }
@@ -72,6 +74,8 @@ pub(super) fn next_event(machine: &mut RunningMachine, timeout: Duration) -> Opt
         }
         MachineEvent::Exited(code) => EventKind::Exited { code },
         MachineEvent::Closed(error) => EventKind::Closed { error },
+        // Only a workload that somebody executes something in has these.
+        MachineEvent::Exec(..) => return None,
     };
     Some(Event { at_ns, kind })
 }

@@ -10,12 +10,22 @@ use std::path::{Path, PathBuf};
 /// Absolute path, in the image, of `argv[0]`: as it is, or found in the PATH of the image's environment, as a shell
 /// and the other targets do.
 pub fn program_in_image(job: &Job, root: &Path) -> Result<String, TargetError> {
-    let name = job.argv.first().cloned().unwrap_or_default();
-    let path = job.env.iter().find_map(|e| e.strip_prefix("PATH=")).unwrap_or("/usr/bin:/bin");
+    program_in_root(&job.argv, &job.env, &job.cwd, root)
+}
+
+/// As [`program_in_image`], of a process that no job describes.
+pub fn program_in_root(
+    argv: &[String],
+    env: &[String],
+    cwd: &str,
+    root: &Path,
+) -> Result<String, TargetError> {
+    let name = argv.first().cloned().unwrap_or_default();
+    let path = env.iter().find_map(|e| e.strip_prefix("PATH=")).unwrap_or("/usr/bin:/bin");
     let candidates: Vec<String> = if name.starts_with('/') {
         vec![name.clone()]
     } else if name.contains('/') {
-        vec![Path::new(&job.cwd).join(&name).display().to_string()]
+        vec![Path::new(cwd).join(&name).display().to_string()]
     } else {
         path.split(':').map(|dir| format!("{dir}/{name}")).collect()
     };

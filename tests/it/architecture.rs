@@ -16,12 +16,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("guest", &["guest", "sys"]),
     ("machine", &["machine", "guest", "sys"]),
     ("target", &["target", "container", "machine", "guest", "sys", "record"]),
+    ("life", &["life", "target", "container", "machine", "guest", "image", "workload", "sys"]),
     ("measure", &["measure", "target", "workload", "record", "image", "sys", "container"]),
     (
         "cli",
         &[
-            "cli", "builder", "lesson", "measure", "target", "workload", "record", "report", "image",
+<<<<<<< HEAD
+            "cli", "builder", "lesson", "life", "measure", "target", "workload", "record", "report", "image",
             "machine", "sys", "stats",
+=======
+            "cli", "lesson", "measure", "target", "workload", "record", "report", "image", "machine", "sys",
+            "stats",
+>>>>>>> rt-verbs
         ],
     ),
 ];

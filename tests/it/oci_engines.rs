@@ -1,8 +1,8 @@
 //! Real engines, from Debian's packages, that run their containers by tarec. Each test has mounts, storage and daemons of
 //! its own.
 
-use crate::support::engines::{Daemon, Engine, image_tar};
-use crate::support::{in_namespace, text};
+use crate::support::engines::{Daemon, Engine, Ordinary, image_tar};
+use crate::support::{errors, in_namespace, text};
 use std::process::Command;
 
 /// Limits that this machine may set even where it may not raise its own.
@@ -84,6 +84,49 @@ fn podman_manages_what_runs() {
     assert!(p.ok(&["pod", "ps", "--format", "{{.Status}} {{.NumberOfContainers}}"]).contains("Running 1"));
     p.ok(&["pod", "kill", "pod"]);
     p.ok(&["pod", "rm", "-f", "pod"]);
+}
+
+#[test]
+fn podman_runs_for_an_ordinary_user() {
+    if !in_namespace("oci_engines::podman_runs_for_an_ordinary_user", &[]) {
+        return;
+    }
+    let user = Ordinary::new();
+    let tar = image_tar(user.dir.path());
+    let podman =
+        "podman --storage-driver vfs --cgroup-manager cgroupfs --events-backend file --runtime $RUNTIME";
+    let script = format!(
+        "{podman} import {tar} bb:1 >/dev/null && {podman} run --rm --network none --ulimit host bb:1 \
+         sh -c 'id -u; cat /proc/self/uid_map; exit 9'"
+    );
+    let output = user.shell(&script);
+    let words: Vec<String> = text(&output).split_whitespace().map(str::to_owned).collect();
+    assert_eq!(words, ["0", "0", "4242", "1", "1", "200000", "65536"], "{}", errors(&output));
+    assert_eq!(output.status.code(), Some(9), "{}", errors(&output));
+}
+
+#[test]
+fn tarec_runs_for_an_ordinary_user() {
+    if !in_namespace("oci_engines::tarec_runs_for_an_ordinary_user", &[]) {
+        return;
+    }
+    let user = Ordinary::new();
+    let tar = image_tar(user.dir.path());
+    let script = format!(
+        "mkdir -p b/rootfs && tar -C b/rootfs -xf {tar} && cd b && $RUNTIME spec --rootless && \
+         sed -i 's/\"terminal\": true/\"terminal\": false/; s/^ *\"sh\"$/\"sh\", \"-c\", \"id -u; touch \\/x; test -c \\/dev\\/null \\&\\& cat \\/proc\\/self\\/uid_map\"/' config.json && \
+         $RUNTIME run alone && sed -i 's/\"size\": 1$/\"size\": 1}}, {{\"containerID\": 1, \"hostID\": 200000, \"size\": 99/' config.json && $RUNTIME run ranges && ls $XDG_RUNTIME_DIR/tarec | wc -l"
+    );
+    let output = user.shell(&script);
+    let said: Vec<String> =
+        text(&output).lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let expected = ["0", "0 4242 1", "0", "0 4242 1", "1 200000 99", "0"];
+    assert_eq!(said, expected, "{}", errors(&output));
+    assert!(
+        errors(&output).contains("warning: the container has no cgroup of its own"),
+        "{}",
+        errors(&output)
+    );
 }
 
 #[test]

@@ -97,6 +97,11 @@ impl RunCgroup {
         limits.apply(self)
     }
 
+    /// Whether it is there.
+    pub fn exists(&self) -> bool {
+        self.dir("memory").is_some_and(|dir| dir.exists())
+    }
+
     /// The hierarchies that it is in.
     pub fn hierarchies(&self) -> &Hierarchies {
         &self.hierarchies

@@ -150,3 +150,56 @@ impl Drop for Daemon {
         let _ = self.child.wait();
     }
 }
+
+/// An ordinary user with ranges of subordinate ids, known in this mount namespace only, which has to be the test's own.
+pub struct Ordinary {
+    /// Its home and all else; it may go into it.
+    pub dir: tempfile::TempDir,
+}
+
+impl Ordinary {
+    /// User 4242, and 65,536 ids from 200000 on.
+    pub fn new() -> Self {
+        use std::os::unix::fs::{PermissionsExt, chown};
+        let dir = tempfile::tempdir().expect("folder");
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).expect("mode");
+        for name in ["home", "run"] {
+            let path = dir.path().join(name);
+            std::fs::create_dir(&path).expect("folder");
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).expect("mode");
+            chown(&path, Some(4242), Some(4242)).expect("chown");
+        }
+        let home = dir.path().join("home").display().to_string();
+        let more = |path: &str, line: &str| std::fs::read_to_string(path).unwrap_or_default() + line + "\n";
+        for (path, text) in [
+            ("/etc/passwd", more("/etc/passwd", &format!("tester:x:4242:4242::{home}:/bin/sh"))),
+            ("/etc/group", more("/etc/group", "tester:x:4242:")),
+            ("/etc/subuid", "tester:200000:65536\n".into()),
+            ("/etc/subgid", "tester:200000:65536\n".into()),
+        ] {
+            let ours = dir.path().join(path.trim_start_matches("/etc/"));
+            std::fs::write(&ours, text).expect("file");
+            assert!(Path::new(path).exists(), "this test needs {path} (package uidmap)");
+            nix::mount::mount(Some(&ours), path, None::<&str>, nix::mount::MsFlags::MS_BIND, None::<&str>)
+                .expect("bind");
+        }
+        // The build's folder may be closed to others.
+        std::fs::copy(TAREC, dir.path().join("tarec")).expect("copy tarec");
+        Self { dir }
+    }
+
+    /// Runs a script as that user in its home; `$RUNTIME` is tarec.
+    pub fn shell(&self, script: &str) -> Output {
+        let path = |name: &str| self.dir.path().join(name).display().to_string();
+        Command::new("setpriv")
+            .args(["--reuid=4242", "--regid=4242", "--clear-groups", "sh", "-c", script])
+            .env_clear()
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .envs([("HOME", path("home")), ("XDG_RUNTIME_DIR", path("run")), ("RUNTIME", path("tarec"))])
+            .env("USER", "tester")
+            .current_dir(path("home"))
+            .stdin(Stdio::null())
+            .output()
+            .expect("this test needs setpriv (util-linux)")
+    }
+}

@@ -1,0 +1,95 @@
+//! Monitors and commands that are killed.
+
+use super::{Ground, exists, kill, until};
+use crate::support::text;
+
+fn kill_monitor(ground: &Ground, name: &str) {
+    let monitor = ground.pid(name, "ConmonPid");
+    kill(monitor);
+    until("its death", || !exists(monitor));
+}
+
+#[test]
+fn a_killed_monitor_is_replaced_and_the_exit_code_is_still_learnt() {
+    let ground = Ground::new();
+    let script = "echo one; while [ ! -e /go ]; do sleep 0.05; done; echo two; exit 7";
+    for target in ["container", "process"] {
+        ground.says(&["run", "-d", "--name", target, "--target", target, "shell", "sh", "-c", script]);
+        let (monitor, workload) = (ground.pid(target, "ConmonPid"), ground.pid(target, "Pid"));
+        kill(monitor);
+        until("its death", || !exists(monitor));
+        // ps tells the truth, and has it watched again.
+        assert!(ground.says(&["ps"]).contains("Up "), "{target}");
+        let next = ground.pid(target, "ConmonPid");
+        assert!(next != monitor && exists(next) && ground.pid(target, "Pid") == workload, "{target}");
+        ground.says(&["exec", target, "touch", "/go"]);
+        assert_eq!(ground.says(&["wait", target]), "7\n", "{target}");
+        assert_eq!(ground.says(&["logs", target]), "one\ntwo\n", "{target}");
+    }
+    ground.says(&["rm", "-a"]);
+    assert_eq!(ground.left(&[]), Vec::<String>::new());
+}
+
+#[test]
+fn published_ports_and_names_come_back_with_the_next_monitor() {
+    let ground = Ground::new();
+    let serve = "mkdir /w; echo again >/w/index.html; exec httpd -f -p 80 -h /w";
+    let run = ["run", "-d", "--name", "web", "-p", "127.0.0.1::80", "shell", "sh", "-c", serve];
+    ground.says(&run);
+    let at = ground.says(&["port", "web", "80"]);
+    until("a page", || super::network::get(at.trim()).contains("again"));
+    kill_monitor(&ground, "web");
+    ground.says(&["ps"]);
+    until("a page by the next monitor", || super::network::get(at.trim()).contains("again"));
+    assert_eq!(ground.says(&["run", "--rm", "shell", "wget", "-qO-", "http://web/"]), "again\n");
+}
+
+#[test]
+fn nothing_is_left_when_monitor_and_workload_are_killed() {
+    let ground = Ground::new();
+    let mut ids = Vec::new();
+    for (name, more) in [("kept", &[][..]), ("gone", &["--rm"])] {
+        let run = [&["run", "-d", "--name", name], more, &["shell", "sleep", "60"]].concat();
+        ids.push(ground.says(&run).trim().to_owned());
+    }
+    for name in ["kept", "gone"] {
+        // Read before anything is killed: the next command already sets things right.
+        let about = ground.inspect(name);
+        for which in ["ConmonPid", "Pid"] {
+            let pid = about["State"][which].as_i64().expect("pid") as i32;
+            kill(pid);
+            until("its death", || !exists(pid));
+        }
+    }
+    let listed = ground.says(&["ps", "-a"]);
+    assert!(listed.contains("kept") && !listed.contains("gone") && listed.contains("Exited ("), "{listed}");
+    assert_eq!(ground.inspect("kept")["State"]["Running"], false);
+    ground.says(&["rm", "kept"]);
+    assert_eq!(ground.left(&ids), Vec::<String>::new());
+}
+
+#[test]
+fn a_killed_command_leaves_its_container_and_rm_is_kept() {
+    let ground = Ground::new();
+    let script = "echo up; while [ ! -e /go ]; do sleep 0.05; done";
+    let mut front = ground.start(&["run", "--rm", "--name", "x", "shell", "sh", "-c", script]);
+    until("its first word", || text(&ground.run(&["logs", "x"])) == "up\n");
+    let id = ground.inspect("x")["Id"].as_str().expect("id").to_owned();
+    front.kill().expect("kill");
+    front.wait().expect("reaped");
+    assert!(ground.says(&["ps"]).contains("Up "), "it goes on, as podman's do");
+    ground.says(&["exec", "x", "touch", "/go"]);
+    until("its end", || ground.left(std::slice::from_ref(&id)).is_empty());
+}
+
+#[test]
+fn a_command_in_the_foreground_whose_monitor_is_killed_still_ends_with_the_exit_code() {
+    let ground = Ground::new();
+    let script = "echo up; while [ ! -e /go ]; do sleep 0.05; done; exit 9";
+    let front = ground.start(&["run", "--name", "x", "shell", "sh", "-c", script]);
+    until("its first word", || text(&ground.run(&["logs", "x"])) == "up\n");
+    kill_monitor(&ground, "x");
+    ground.says(&["exec", "x", "touch", "/go"]);
+    let output = front.wait_with_output().expect("end");
+    assert_eq!(output.status.code(), Some(9));
+}
