@@ -75,7 +75,7 @@ fn insight(accelerator: &str) -> Value {
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
-fn find<'a>(list: &'a Value, is: impl Fn(&Value) -> bool) -> &'a Value {
+fn find(list: &Value, is: impl Fn(&Value) -> bool) -> &Value {
     list.as_array().expect("list").iter().find(|v| is(v)).expect("entry")
 }
 
