@@ -10,6 +10,7 @@ mod figure;
 mod format;
 pub mod gate;
 pub mod history;
+mod insight;
 pub mod ledger;
 pub mod meaning;
 pub mod overlay;

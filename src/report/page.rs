@@ -4,6 +4,7 @@ use super::charts::{Chart, marked};
 use super::download::Packed;
 use super::error::{ReportError, text};
 use super::format::{number, value, with_interval};
+use super::insight::Insight;
 use super::overview::{self, Row};
 use super::sentences;
 use super::summary::{Cell, NET, Summary};
@@ -69,6 +70,7 @@ pub struct View {
     figures: Vec<Figure>,
     definitions: Vec<(&'static str, &'static str, &'static str)>,
     notes: Vec<String>,
+    insight: Insight,
     plan: Vec<(&'static str, String)>,
     workloads: Vec<(String, String, String, String)>,
     targets: Vec<Subject>,
@@ -97,6 +99,7 @@ impl View {
             figures: summary.cells.iter().map(|c| figure(record, c)).collect(),
             definitions: METRICS.iter().filter(used).copied().collect(),
             notes: record.warnings.iter().chain(&summary.notes).cloned().collect(),
+            insight: Insight::of(record, summary),
             plan: plan(record),
             workloads: record.plan.workloads.iter().map(workload).collect(),
             targets: subjects(record),

@@ -1,12 +1,10 @@
 //! Definitions, ledgers, break-even, density and published figures, as JSON.
 
 use crate::record::reader::Record;
+use crate::report::insight::HOSTS_GIB;
 use crate::report::summary::Summary;
 use crate::report::{definitions, ledger, meaning, overlay};
 use serde_json::{Value, json};
-
-/// Sizes of host for the density, GiB.
-const HOSTS_GIB: [u32; 3] = [16, 64, 256];
 
 /// All of it.
 pub fn of(record: &Record, summary: &Summary) -> Value {

@@ -1,0 +1,118 @@
+//! What the figures mean, made ready to be shown: definitions side by side, break-even, density, ledgers, published
+//! figures.
+
+use super::format::{number, value};
+use super::summary::Summary;
+use super::{definitions, ledger, meaning, overlay};
+use crate::record::reader::Record;
+use serde::Serialize;
+
+/// Sizes of host for the density, GiB.
+pub const HOSTS_GIB: [u32; 3] = [16, 64, 256];
+
+/// A ledger's row.
+#[derive(Debug, Serialize)]
+struct Account {
+    title: String,
+    parts: String,
+    whole: String,
+    residual: String,
+    red: bool,
+}
+
+/// Rows of text for the pages.
+#[derive(Debug, Serialize)]
+pub struct Insight {
+    /// Workload, target, definition, figure, times the shortest.
+    starts: Vec<[String; 5]>,
+    break_even: Vec<String>,
+    /// Workload, target, and how many fit into each of [`HOSTS_GIB`].
+    density: Vec<Vec<String>>,
+    hosts: Vec<String>,
+    ledgers: Vec<Account>,
+    /// What, published, its definition, ours, why they compare or not, source.
+    published: Vec<[String; 6]>,
+}
+
+impl Insight {
+    /// Of one record.
+    pub fn of(record: &Record, summary: &Summary) -> Self {
+        let starts = definitions::of(record);
+        Self {
+            published: overlay::of(&starts).iter().map(published).collect(),
+            starts: starts.iter().map(start).collect(),
+            break_even: meaning::break_even(summary).iter().map(sentence).collect(),
+            density: density(summary),
+            hosts: HOSTS_GIB.iter().map(|g| format!("{g} GiB")).collect(),
+            ledgers: ledger::of(record).iter().map(account).collect(),
+        }
+    }
+}
+
+fn named(target: &str, accelerator: &str) -> String {
+    if accelerator.is_empty() { target.to_owned() } else { format!("{target} ({accelerator})") }
+}
+
+fn start(s: &definitions::Start) -> [String; 5] {
+    let times = number(s.times_least);
+    let ms = format!("{} ms", number(s.ms.median));
+    [s.workload.clone(), named(&s.target, &s.accelerator), s.words.to_owned(), ms, times]
+}
+
+/// `The container costs 4.1 ms and 2.5 MiB: under 5 % of the whole once …`.
+fn sentence(b: &meaning::BreakEven) -> String {
+    let memory =
+        b.memory_tare_bytes.map(|m| format!(" and {}", value("pss_bytes", "bytes", m))).unwrap_or_default();
+    let longer = b.run_longer_than_ms.map(|ms| format!("runs longer than {}", span(ms)));
+    let more =
+        b.memory_more_than_bytes.map(|m| format!("needs more than {}", value("pss_bytes", "bytes", m)));
+    let once: Vec<String> = [longer, more].into_iter().flatten().collect();
+    let then = match once.is_empty() {
+        true => "no cost was shown".to_owned(),
+        false => format!("under 5 % of the whole once the workload {}", once.join(" or ")),
+    };
+    let name = named(&b.target, &b.accelerator);
+    format!("{}: the {name} costs {}{memory}; {then}.", b.workload, span(b.startup_tare_ms))
+}
+
+fn span(ms: f64) -> String {
+    if ms.abs() >= 10_000.0 { format!("{} s", number(ms / 1000.0)) } else { format!("{} ms", number(ms)) }
+}
+
+fn density(summary: &Summary) -> Vec<Vec<String>> {
+    let all = meaning::density(summary, &HOSTS_GIB);
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for d in &all {
+        let head = [d.workload.clone(), named(&d.target, &d.accelerator)];
+        match rows.last_mut().filter(|r| r[..2] == head) {
+            Some(row) => row.push(number(d.instances as f64)),
+            None => rows.push(head.into_iter().chain([number(d.instances as f64)]).collect()),
+        }
+    }
+    rows
+}
+
+fn account(l: &ledger::Ledger) -> Account {
+    let shown = |v: f64| {
+        if l.unit == "bytes" { value(&l.whole_name, l.unit, v) } else { format!("{} ms", number(v)) }
+    };
+    let parts: Vec<String> = l.parts.iter().map(|p| format!("{} {}", p.name, shown(p.value))).collect();
+    Account {
+        title: format!("{}: {} on {}", l.title, l.workload, named(&l.target, &l.accelerator)),
+        parts: parts.join(" + "),
+        whole: format!("{} {}", l.whole_name, shown(l.whole)),
+        residual: format!("{} ({} %)", shown(l.residual), number(l.residual_share * 100.0)),
+        red: l.red,
+    }
+}
+
+fn published(b: &overlay::Beside) -> [String; 6] {
+    let p = &b.published;
+    let ours = b
+        .measured
+        .as_ref()
+        .map(|m| format!("{} ms, {}", number(m.ms.median), named(&m.target, &m.accelerator)));
+    let source = if p.second_hand { format!("{} (read second-hand)", p.source) } else { p.source.to_owned() };
+    let figure = format!("{} ms", number(p.ms));
+    [p.what.to_owned(), figure, p.definition.to_owned(), ours.unwrap_or_default(), b.why.clone(), source]
+}
