@@ -1,31 +1,55 @@
-//! /sys/fs/cgroup of a container: its own part of each hierarchy, by the cgroup namespace.
+//! /sys/fs/cgroup of a container: its own part of each hierarchy, by the cgroup namespace, or by a bind where it has none.
 
-use super::cgroup::Hierarchies;
-use super::config::Mount;
+use super::cgroup::{Hierarchies, RunCgroup};
+use super::config::{Mount, NamespaceKind, RuntimeConfig};
 use super::mount_options::parse;
 use super::rootfs::{Step, by_fd, make_dir};
 use nix::mount::{MsFlags, mount};
 use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 
-/// Mounts it where `m` says. Called in the container's cgroup namespace, so each root is the container's own cgroup.
-pub fn mount_cgroups(root: &OwnedFd, m: &Mount, hierarchies: &Hierarchies) -> Result<(), Step> {
-    let target = make_dir(root, &m.destination)?;
-    let at = by_fd(&target);
+/// Whether the mount works by the cgroup namespace, so that nothing of the host's files is needed.
+pub fn by_namespace(config: &RuntimeConfig) -> bool {
+    config.namespace(NamespaceKind::Cgroup).is_some()
+}
+
+/// Mounts it where `m` says. With a cgroup namespace the root of each hierarchy is the container's own cgroup; without
+/// one that cgroup is bound, so that a container never sees those of others.
+pub fn mount_cgroups(
+    root: &OwnedFd,
+    m: &Mount,
+    cgroup: &RunCgroup,
+    config: &RuntimeConfig,
+) -> Result<(), Step> {
     let flags = parse(&m.options).flags;
     let shown = m.destination.display().to_string();
     let failed = |e: nix::Error| Step::new("mount cgroup on", &shown, e.into());
-    let Hierarchies::V1(all) = hierarchies else {
-        return mount(Some("cgroup"), at.as_str(), Some("cgroup2"), flags, None::<&str>).map_err(failed);
+    let remount = |path: &Path, flags: MsFlags| {
+        // Opened anew: a descriptor from before the mount leads beneath it.
+        let mounted = make_dir(root, path)?;
+        let flags = flags | MsFlags::MS_REMOUNT | MsFlags::MS_BIND;
+        mount(None::<&str>, by_fd(&mounted).as_str(), None::<&str>, flags, None::<&str>).map_err(failed)
     };
+    let one = |path: &Path, kind: &str, data: Option<&str>, own: Option<PathBuf>| {
+        let target = make_dir(root, path)?;
+        let at = by_fd(&target);
+        if by_namespace(config) {
+            return mount(Some("cgroup"), at.as_str(), Some(kind), flags, data).map_err(failed);
+        }
+        let own = own.ok_or_else(|| failed(nix::Error::ENOENT))?;
+        mount(Some(&own), at.as_str(), None::<&str>, MsFlags::MS_BIND, None::<&str>).map_err(failed)?;
+        remount(path, flags)
+    };
+    let Hierarchies::V1(all) = cgroup.hierarchies() else {
+        return one(&m.destination, "cgroup2", None, cgroup.dir("memory"));
+    };
+    let target = make_dir(root, &m.destination)?;
     let plain = flags & !MsFlags::MS_RDONLY;
-    mount(Some("tmpfs"), at.as_str(), Some("tmpfs"), plain, Some("mode=755")).map_err(failed)?;
+    mount(Some("tmpfs"), by_fd(&target).as_str(), Some("tmpfs"), plain, Some("mode=755")).map_err(failed)?;
     for hierarchy in all {
         let names = hierarchy.controllers.join(",");
-        let dir = make_dir(root, &m.destination.join(&names))?;
-        mount(Some("cgroup"), by_fd(&dir).as_str(), Some("cgroup"), flags, Some(names.as_str()))
-            .map_err(failed)?;
+        let own = hierarchy.controllers.first().and_then(|c| cgroup.dir(c));
+        one(&m.destination.join(&names), "cgroup", Some(&names), own)?;
     }
-    let again = make_dir(root, &m.destination)?;
-    let readonly = flags | MsFlags::MS_REMOUNT | MsFlags::MS_BIND;
-    mount(None::<&str>, by_fd(&again).as_str(), None::<&str>, readonly, None::<&str>).map_err(failed)
+    remount(&m.destination, flags)
 }

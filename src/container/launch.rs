@@ -4,8 +4,8 @@
 //! state: the two halves take about as long. Where the init may not (in a user namespace) or need not (v2, where it is
 //! born in its cgroup), the runtime makes the cgroup before the clone.
 
-use super::cgroup::{Hierarchies, Limits, RunCgroup};
-use super::config::{NamespaceKind, Resources, RuntimeConfig};
+use super::cgroup::{Hierarchies, RunCgroup};
+use super::config::{NamespaceKind, RuntimeConfig};
 use super::create::CreateOptions;
 use super::error::{RuntimeError, system};
 use super::init::Init;
@@ -13,7 +13,7 @@ use super::listen::Preserved;
 use super::place::Place;
 use super::state::Saved;
 use super::trace::{Span, Trace};
-use super::{hooks, id_map, idmap, init, namespaces, network, seccomp, sync};
+use super::{hooks, id_map, idmap, init, namespaces, network, place, seccomp, sync};
 use crate::sys::process::{Forked, fork_into};
 use std::cell::Cell;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -59,7 +59,9 @@ pub fn launch(
     let config = wish.config;
     let filter = config.linux.seccomp.as_ref().map(seccomp::compile).transpose()?;
     trace.done("seccomp");
-    let cgroup = RunCgroup::plan(Hierarchies::detect()?, &cgroups_path(config, &wish.options.id))?;
+    let cgroup = RunCgroup::plan(Hierarchies::detect()?, &cgroups_path(config, &wish.options.id))?
+        .only_needed(&config.linux.resources);
+    let cgroup = place::reachable(cgroup);
     match start(wish, filter, &cgroup, &mut trace, started) {
         Ok((pid, init_spans)) => {
             trace.done("wait");
@@ -82,7 +84,7 @@ fn start(
     started: impl FnOnce(i32) -> Result<(), RuntimeError>,
 ) -> Result<Started, RuntimeError> {
     let Wish { options, bundle, config, gate, console, preserved, saved } = wish;
-    let place = Place::prepare(cgroup, limits_of(&config.linux.resources), config)?;
+    let place = Place::prepare(cgroup, config)?;
     let born_in = cgroup.open_v2()?;
     trace.done("cgroup");
     let entered = namespaces::open(config)?;
@@ -162,17 +164,4 @@ fn hooks_of_runtime(config: &RuntimeConfig, state: &serde_json::Value) -> Result
 pub fn cgroups_path(config: &RuntimeConfig, id: &str) -> String {
     let path = config.linux.cgroups_path.as_str();
     if path.is_empty() { format!("/{id}") } else { path.to_owned() }
-}
-
-/// For the cgroup.
-pub fn limits_of(r: &Resources) -> Limits {
-    let positive = |n: i64| u64::try_from(n).ok().filter(|n| *n > 0);
-    let cpu = r.cpu.as_ref();
-    let quota = cpu.and_then(|c| c.quota).and_then(positive);
-    let period = cpu.and_then(|c| c.period).unwrap_or(100_000);
-    Limits {
-        cpus: quota.map(|q| q as f64 / period as f64),
-        memory_bytes: r.memory.as_ref().and_then(|m| m.limit).and_then(positive),
-        pids: r.pids.as_ref().and_then(|p| positive(p.limit)),
-    }
 }

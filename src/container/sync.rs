@@ -81,8 +81,8 @@ pub fn heard(
     loop {
         let n = match recv(from.as_raw_fd(), &mut packet, MsgFlags::empty()) {
             Ok(n) => n,
-            Err(nix::Error::EINTR) => continue,
-            Err(nix::Error::ECONNRESET) => 0,
+            // ECONNRESET: the init ended without having read all; it is told once, and before what the init said.
+            Err(nix::Error::EINTR | nix::Error::ECONNRESET) => continue,
             Err(e) => return Err(system("hear the init")(e)),
         };
         if n == 0 {

@@ -2,6 +2,8 @@
 
 #![allow(unsafe_code)]
 
+pub mod bpf;
+pub mod capability;
 pub mod clock;
 mod clone3;
 pub mod mount_attr;

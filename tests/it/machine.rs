@@ -16,7 +16,7 @@ use taremark::target::{EventKind, Job, Place, Running, Stream, Target};
 use taremark::workload::Reply;
 
 /// As [`in_session`], after the kernel was fetched: inside there is no network.
-fn in_machine_session(test: &str) -> bool {
+pub fn in_machine_session(test: &str) -> bool {
     static FETCH: Mutex<()> = Mutex::new(());
     let guard = FETCH.lock();
     if kernel::find(&cache::dir(), None).is_err() {
@@ -31,20 +31,20 @@ fn target(dir: &Path) -> MicroVmTarget {
     made.expect("these tests need QEMU: apt-get install qemu-system-x86 erofs-utils")
 }
 
-fn machine_job(layer: &Path, script: &str, network: bool) -> Job {
+pub fn machine_job(layer: &Path, script: &str, network: bool) -> Job {
     Job { memory_bytes: 256 << 20, ..job(layer, script, network) }
 }
 
 /// What a machine said until it was closed, or until `until` was in its standard output.
 #[derive(Debug, Default)]
-struct Said {
-    out: String,
-    err: String,
-    code: Option<i32>,
-    closed: Option<String>,
+pub struct Said {
+    pub out: String,
+    pub err: String,
+    pub code: Option<i32>,
+    pub closed: Option<String>,
 }
 
-fn listen(running: &mut Running, until: &str) -> Said {
+pub fn listen(running: &mut Running, until: &str) -> Said {
     let mut said = Said::default();
     let deadline = Instant::now() + Duration::from_secs(40);
     while said.closed.is_none() && (until.is_empty() || !said.out.contains(until)) {
@@ -65,7 +65,7 @@ fn listen(running: &mut Running, until: &str) -> Said {
 }
 
 /// Starts `job` in a machine, does `with` it, and sees that nothing is left.
-fn started<T>(job: &Job, with: impl FnOnce(&mut Running, &Place) -> T) -> T {
+pub fn started<T>(job: &Job, with: impl FnOnce(&mut Running, &Place) -> T) -> T {
     let dir = tempfile::tempdir().expect("folder");
     let mut target = target(dir.path());
     let name = format!("test-{}-machine", std::process::id());

@@ -2,8 +2,11 @@
 
 mod apps;
 mod architecture;
+mod attacks;
 mod bench;
 mod bench_faults;
+mod cgroups;
+mod cgroups_guest;
 mod container;
 mod hostile;
 mod image;
@@ -12,5 +15,6 @@ mod load;
 mod machine;
 mod readme;
 mod registry;
+mod rootless;
 mod runs;
 mod support;

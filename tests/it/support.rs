@@ -22,8 +22,8 @@ pub fn busybox() -> tempfile::TempDir {
     }
     std::fs::copy(from, dir.path().join("bin/busybox")).expect("copy busybox");
     for applet in [
-        "sh", "cat", "echo", "id", "mount", "sleep", "ls", "hostname", "nc", "dd", "grep", "test", "touch",
-        "true",
+        "sh", "cat", "wc", "echo", "id", "mount", "sleep", "ls", "hostname", "nc", "dd", "grep", "test",
+        "touch", "true",
     ] {
         std::os::unix::fs::symlink("busybox", dir.path().join("bin").join(applet)).expect("link");
     }
