@@ -31,7 +31,7 @@ fn target(dir: &Path) -> MicroVmTarget {
     made.expect("these tests need QEMU: apt-get install qemu-system-x86 erofs-utils")
 }
 
-fn machine_job(layer: &Path, script: &str, network: bool) -> Job {
+pub fn machine_job(layer: &Path, script: &str, network: bool) -> Job {
     Job { memory_bytes: 256 << 20, ..job(layer, script, network) }
 }
 
@@ -65,7 +65,7 @@ pub fn listen(running: &mut Running, until: &str) -> Said {
 }
 
 /// Starts `job` in a machine, does `with` it, and sees that nothing is left.
-fn started<T>(job: &Job, with: impl FnOnce(&mut Running, &Place) -> T) -> T {
+pub fn started<T>(job: &Job, with: impl FnOnce(&mut Running, &Place) -> T) -> T {
     let dir = tempfile::tempdir().expect("folder");
     let mut target = target(dir.path());
     let name = format!("test-{}-machine", std::process::id());

@@ -2,8 +2,11 @@
 
 mod apps;
 mod architecture;
+mod attacks;
 mod bench;
 mod bench_faults;
+mod cgroups;
+mod cgroups_guest;
 mod container;
 mod figures;
 mod hostile;
@@ -25,6 +28,7 @@ mod oci_verbs;
 mod page;
 mod readme;
 mod registry;
+mod rootless;
 mod runs;
 mod share;
 mod store;

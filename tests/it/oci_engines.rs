@@ -122,11 +122,7 @@ fn tarec_runs_for_an_ordinary_user() {
         text(&output).lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     let expected = ["0", "0 4242 1", "0", "0 4242 1", "1 200000 99", "0"];
     assert_eq!(said, expected, "{}", errors(&output));
-    assert!(
-        errors(&output).contains("warning: the container has no cgroup of its own"),
-        "{}",
-        errors(&output)
-    );
+    assert!(errors(&output).contains("warning: no cgroup is delegated to this user"), "{}", errors(&output));
 }
 
 #[test]
