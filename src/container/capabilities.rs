@@ -1,7 +1,8 @@
 //! Capabilities of the container's process.
 
 use super::config::Capabilities;
-use caps::{CapSet, Capability, CapsHashSet};
+use crate::sys::capability as process;
+use caps::Capability;
 use std::str::FromStr;
 
 /// Docker's default set.
@@ -22,9 +23,9 @@ pub const DEFAULT: [&str; 14] = [
     "CAP_AUDIT_WRITE",
 ];
 
-/// Names to a set. Names that this kernel or library does not know are passed over, as the specification asks.
-fn set(names: &[String]) -> CapsHashSet {
-    names.iter().filter_map(|n| Capability::from_str(n).ok()).collect()
+/// Names to bits. Names that this kernel or library does not know are passed over, as the specification asks.
+fn set(names: &[String]) -> u64 {
+    names.iter().filter_map(|n| Capability::from_str(n).ok()).fold(0, |bits, c| bits | 1 << c.index())
 }
 
 /// Names that nobody knows: they are told, and passed over.
@@ -40,34 +41,21 @@ pub fn warn_of_unknown(wanted: &Capabilities) {
 /// Before the user is changed: takes everything out of the bounding set that is not to stay in it.
 pub fn drop_bounding(wanted: &Capabilities) -> Result<(), std::io::Error> {
     let wanted = set(&wanted.bounding);
-    let known = last_known();
-    for cap in caps::all().into_iter().filter(|c| u32::from(c.index()) <= known && !wanted.contains(c)) {
-        caps::drop(None, CapSet::Bounding, cap).map_err(std::io::Error::other)?;
-    }
-    Ok(())
+    // Those that the kernel has follow each other; it says EINVAL to the first that it does not know.
+    let known = (0..64).map_while(|cap| process::in_bounding_set(cap).map(|there| (cap, there)));
+    let to_drop = known.filter(|(cap, there)| *there && wanted & 1 << cap == 0);
+    to_drop.into_iter().try_for_each(|(cap, _)| process::drop_from_bounding_set(cap))
 }
 
 /// After the user is changed: the other four sets. Ambient ones that are not permitted and inheritable cannot be
 /// raised, and are passed over.
 pub fn apply(wanted: &Capabilities) -> Result<(), std::io::Error> {
-    caps::securebits::has_keepcaps().map_err(std::io::Error::other)?;
-    // What we do not hold ourselves cannot be granted.
-    let held = caps::read(None, CapSet::Permitted).map_err(std::io::Error::other)?;
-    let permitted: CapsHashSet = set(&wanted.permitted).intersection(&held).copied().collect();
-    let inheritable = set(&wanted.inheritable);
-    let effective: CapsHashSet = set(&wanted.effective).intersection(&permitted).copied().collect();
-    caps::set(None, CapSet::Effective, &effective).map_err(std::io::Error::other)?;
-    caps::set(None, CapSet::Permitted, &permitted).map_err(std::io::Error::other)?;
-    caps::set(None, CapSet::Inheritable, &inheritable).map_err(std::io::Error::other)?;
-    caps::clear(None, CapSet::Ambient).map_err(std::io::Error::other)?;
-    for cap in set(&wanted.ambient).intersection(&permitted.intersection(&inheritable).copied().collect()) {
-        caps::raise(None, CapSet::Ambient, *cap).map_err(std::io::Error::other)?;
-    }
-    Ok(())
-}
-
-/// Highest capability of the running kernel.
-fn last_known() -> u32 {
-    let text = std::fs::read_to_string("/proc/sys/kernel/cap_last_cap").unwrap_or_default();
-    text.trim().parse().unwrap_or(40)
+    // What we do not hold ourselves cannot be granted, which is no failure (config.md, Linux Process).
+    let held = caps::read(None, caps::CapSet::Permitted).map_err(std::io::Error::other)?;
+    let held = held.iter().fold(0, |bits, c| bits | 1 << c.index());
+    let (permitted, inheritable) = (set(&wanted.permitted) & held, set(&wanted.inheritable));
+    process::set_capabilities(set(&wanted.effective) & permitted, permitted, inheritable)?;
+    process::clear_ambient()?;
+    let ambient = set(&wanted.ambient) & permitted & inheritable;
+    (0..64).filter(|cap| ambient & 1 << cap != 0).try_for_each(process::raise_ambient)
 }

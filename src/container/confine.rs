@@ -2,10 +2,11 @@
 //! capabilities, filter, exec.
 
 use super::config::{Personality, Process};
+use super::procfs::Procfs;
+use super::program::{self, Program};
 use super::rootfs::Step;
 use super::{capabilities, labels, rlimits, scheduling, terminal};
 use crate::sys::process;
-use std::ffi::CString;
 
 /// What a process is confined to.
 pub struct Confine<'a> {
@@ -21,13 +22,25 @@ pub struct Confine<'a> {
     pub env: &'a [String],
     /// With a session keyring of its own.
     pub keyring: bool,
+    /// Of the host.
+    pub procfs: &'a Procfs,
 }
-
-/// Path, arguments, environment.
-pub type Program = (CString, Vec<CString>, Vec<CString>);
 
 fn named(what: &'static str, object: &'static str) -> impl FnOnce(std::io::Error) -> Step {
     move |e| Step::new(what, object, e)
+}
+
+/// The working directory: by no magic link, as /proc/self/fd/N could be a folder of the host that the caller left open,
+/// and in sight of the root (CVE-2024-21626).
+fn enter(cwd: &str) -> std::io::Result<()> {
+    use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let dir = openat2(CWD, cwd, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS)?;
+    rustix::process::fchdir(&dir)?;
+    // The kernel says "(unreachable)" of a folder that is not beneath the root.
+    let seen = rustix::process::getcwd(Vec::new())?;
+    let outside = || std::io::Error::other("it is not beneath the container's root");
+    if seen.to_bytes().starts_with(b"/") { Ok(()) } else { Err(outside()) }
 }
 
 impl Confine<'_> {
@@ -40,7 +53,7 @@ impl Confine<'_> {
         if self.keyring {
             process::join_new_session_keyring().map_err(named("join", "a new session keyring"))?;
         }
-        labels::apply(p)?;
+        labels::apply(p, self.procfs)?;
         terminal::give_pipes(p.user.uid);
         process::close_on_exec_from(3 + self.preserve_fds).map_err(named("close", "descriptors"))?;
         let none = Default::default();
@@ -54,16 +67,17 @@ impl Confine<'_> {
             .map_err(|(call, e)| Step::new(call, "process.user", e))?;
         let mask = nix::sys::stat::Mode::from_bits_truncate(p.user.umask.unwrap_or(0o022));
         nix::sys::stat::umask(mask);
-        nix::unistd::chdir(p.cwd.as_str()).map_err(|e| Step::new("enter process.cwd", &p.cwd, e.into()))?;
+        enter(&p.cwd).map_err(|e| Step::new("enter process.cwd", &p.cwd, e))?;
         process::keep_capabilities(false).map_err(named("let go of", "capabilities"))?;
         capabilities::apply(wanted).map_err(named("set", "process.capabilities"))?;
-        self.program()
+        program::find(p, self.env)
     }
 
     fn settings(&self) -> Result<(), Step> {
         let p = self.process;
         if let Some(score) = p.oom_score_adj {
-            std::fs::write("/proc/self/oom_score_adj", score.to_string())
+            self.procfs
+                .write("self/oom_score_adj", &score.to_string())
                 .map_err(named("set", "process.oomScoreAdj"))?;
         }
         if let Some(scheduler) = &p.scheduler {
@@ -101,30 +115,5 @@ impl Confine<'_> {
         process::restore_sigpipe();
         let e = process::execute(program, argv, envp);
         Step::new("exec", &program.to_string_lossy(), e)
-    }
-
-    /// `args[0]` as it is, or found in the PATH of the container's environment.
-    fn program(&self) -> Result<Program, Step> {
-        let p = self.process;
-        let c = |s: &String| CString::new(s.as_str()).map_err(|e| Step::new("pass", s, e.into()));
-        let name = &p.args[0];
-        let path = p
-            .env
-            .iter()
-            .find_map(|e| e.strip_prefix("PATH="))
-            .unwrap_or("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-        let may_run = |p: &str| rustix::fs::access(p, rustix::fs::Access::EXEC_OK);
-        let found = if name.contains('/') {
-            may_run(name).map_err(|e| Step::new("exec", name, e.into()))?;
-            name.clone()
-        } else {
-            let mut places = path.split(':').map(|d| format!("{d}/{name}"));
-            // Engines tell "no such program" by these words.
-            let missing = || std::io::Error::other(format!("executable file not found in $PATH ({path})"));
-            places.find(|p| may_run(p).is_ok()).ok_or_else(|| Step::new("exec", name, missing()))?
-        };
-        let args = p.args.iter().map(c).collect::<Result<Vec<_>, _>>();
-        let env = p.env.iter().chain(self.env).map(c).collect::<Result<Vec<_>, _>>();
-        Ok((c(&found)?, args?, env?))
     }
 }

@@ -1,9 +1,10 @@
 //! What may not be seen or written in a container: sysctl first, then read-only and masked paths, the root last.
 
 use super::config::RuntimeConfig;
+use super::procfs::Procfs;
 use super::rootfs::{self, Step};
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The container's own /dev/null, with which files are masked: one of the host would lie in mounts that are left.
 /// Checked, because an image may have anything of that name (CVE-2025-31133).
@@ -15,10 +16,10 @@ pub fn open_null(root: &OwnedFd) -> Result<OwnedFd, Step> {
 }
 
 /// `linux.sysctl`, in the container's own namespaces.
-pub fn sysctl(config: &RuntimeConfig) -> Result<(), Step> {
+pub fn sysctl(config: &RuntimeConfig, procfs: &Procfs) -> Result<(), Step> {
     config.linux.sysctl.iter().try_for_each(|(name, value)| {
-        let path = PathBuf::from("/proc/sys").join(name.replace('.', "/"));
-        std::fs::write(&path, value).map_err(|e| Step::new("set linux.sysctl", name, e))
+        let path = format!("sys/{}", name.replace('.', "/"));
+        procfs.write(&path, value).map_err(|e| Step::new("set linux.sysctl", name, e))
     })
 }
 

@@ -4,6 +4,7 @@ use super::cgroup::join;
 use super::config::{Process, RuntimeConfig};
 use super::confine::Confine;
 use super::listen::Preserved;
+use super::procfs::Procfs;
 use super::rootfs::{self, Step};
 use super::sync::{Report, tell};
 use super::terminal::Terminal;
@@ -49,6 +50,11 @@ fn steps(j: &Joining) -> Result<Infallible, Step> {
     let affinity = j.process.exec_cpu_affinity.clone().unwrap_or_default();
     scheduling::keep_on(&affinity.initial).map_err(named("set", "process.execCPUAffinity.initial"))?;
     join(&j.tasks).map_err(named("join", "the cgroup"))?;
+    let procfs = Procfs::open()?;
+    if !j.namespaces.contains(CloneFlags::CLONE_NEWUSER) {
+        // The container's processes see this one, and must not see into it: it is the runtime until the exec.
+        process::not_dumpable().map_err(named("make", "the process undumpable"))?;
+    }
     // All at once, so that the kernel takes the rights from the user namespace that is entered (setns(2), PID file
     // descriptors). Its root and working directory are then the container's.
     nix::sched::setns(j.init, j.namespaces.difference(CloneFlags::CLONE_NEWPID))
@@ -65,6 +71,7 @@ fn steps(j: &Joining) -> Result<Infallible, Step> {
         preserve_fds: j.preserved.count,
         env: &j.preserved.env,
         keyring: true,
+        procfs: &procfs,
     };
     let program = confine.limit()?;
     tell(j.sync, &Report::Ready(Vec::new()));

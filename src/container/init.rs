@@ -6,6 +6,7 @@ use super::listen::Preserved;
 use super::namespaces::{self, Entered};
 use super::order::Order;
 use super::place::Place;
+use super::procfs::Procfs;
 use super::rootfs::{self, Step};
 use super::state::Saved;
 use super::sync::{Report, tell, wait};
@@ -81,24 +82,27 @@ fn steps(init: &Init, mut trace: Trace) -> Result<Infallible, Step> {
     let named =
         |what: &'static str, object: &'static str| move |e: nix::Error| Step::new(what, object, e.into());
     nix::unistd::setsid().map_err(named("make", "a session"))?;
-    let placed = init.place.enter(config);
-    if !init.rootless {
-        placed?;
-    }
+    init.place.enter(config)?;
     trace.done("cgroup");
     namespaces::enter(&init.entered).map_err(named("enter", "namespaces"))?;
     if user_namespace {
         process::set_ids(0, 0, &[]).map_err(|(call, e)| Step::new(call, "0 in the user namespace", e))?;
     }
     let pid = if config.hooks.is_some() { own_pid() } else { 0 };
+    let procfs = Procfs::open()?;
+    if !user_namespace {
+        // Whoever shares the pid namespace does not see into this process (PR_SET_DUMPABLE); the exec undoes it. In a
+        // user namespace its files in /proc would no longer be its own.
+        process::not_dumpable().map_err(|e| Step::new("make", "the init undumpable", e))?;
+    }
     namespaces::unshare_late(config)?;
     identity(config)?;
     trace.done("namespaces");
     let root_path = rootfs::mount_root(config, init.bundle)?;
     let root = rootfs::open_root(&root_path)?;
     trace.done("rootfs");
-    mount_all(init, &root, pid, &mut trace)?;
-    last_steps(init, pid, trace)
+    mount_all(init, &root, pid, &procfs, &mut trace)?;
+    last_steps(init, pid, &procfs, trace)
 }
 
 /// As the host sees it: /proc is still the host's here.
@@ -108,7 +112,7 @@ fn own_pid() -> i32 {
 }
 
 /// As much as can be before the word to go, the rest after it.
-fn mount_all(init: &Init, root: &OwnedFd, pid: i32, trace: &mut Trace) -> Result<(), Step> {
+fn mount_all(init: &Init, root: &OwnedFd, pid: i32, procfs: &Procfs, trace: &mut Trace) -> Result<(), Step> {
     let config = init.config;
     let order = Order::of(config, init.rootless);
     let mounter = Mounter { init, root };
@@ -129,7 +133,7 @@ fn mount_all(init: &Init, root: &OwnedFd, pid: i32, trace: &mut Trace) -> Result
     } else {
         None
     };
-    cover::sysctl(config)?;
+    cover::sysctl(config, procfs)?;
     if let Some(null) = inside.as_ref().or(entered.as_ref()) {
         cover::paths(root, config, null, |p| !covered(p))?;
     }
@@ -228,7 +232,7 @@ fn identity(config: &RuntimeConfig) -> Result<(), Step> {
     Ok(())
 }
 
-fn last_steps(init: &Init, pid: i32, mut trace: Trace) -> Result<Infallible, Step> {
+fn last_steps(init: &Init, pid: i32, procfs: &Procfs, mut trace: Trace) -> Result<Infallible, Step> {
     let config = init.config;
     let confine = Confine {
         process: &config.process,
@@ -237,6 +241,7 @@ fn last_steps(init: &Init, pid: i32, mut trace: Trace) -> Result<Infallible, Ste
         preserve_fds: init.preserved.count,
         env: &init.preserved.env,
         keyring: init.keyring,
+        procfs,
     };
     let program = confine.limit()?;
     trace.done("limits");

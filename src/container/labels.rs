@@ -2,12 +2,9 @@
 //! container cannot be made as asked, which is an error (runtime.md, Lifecycle, step 2).
 
 use super::config::Process;
+use super::procfs::Procfs;
 use super::rootfs::Step;
 use std::path::Path;
-
-fn set(field: &'static str, path: &str, text: &str) -> Result<(), Step> {
-    std::fs::write(path, text).map_err(|e| Step::new("set", field, e))
-}
 
 /// Whether this kernel confines by AppArmor.
 pub fn has_apparmor() -> bool {
@@ -19,17 +16,19 @@ pub fn has_selinux() -> bool {
     Path::new("/sys/fs/selinux/enforce").exists()
 }
 
-/// Writes both for this process. Needs a /proc of this pid namespace.
-pub fn apply(process: &Process) -> Result<(), Step> {
+/// Writes both for this process.
+pub fn apply(process: &Process, procfs: &Procfs) -> Result<(), Step> {
+    let set =
+        |field, path: &str, text: &str| procfs.write(path, text).map_err(|e| Step::new("set", field, e));
     let profile = process.apparmor_profile.as_str();
     if !matches!(profile, "" | "unconfined") {
-        let own = "/proc/self/attr/apparmor/exec";
-        let path = if Path::new(own).exists() { own } else { "/proc/self/attr/exec" };
+        let own = "self/attr/apparmor/exec";
+        let path = if procfs.has(own) { own } else { "self/attr/exec" };
         set("process.apparmorProfile", path, &format!("exec {profile}"))?;
     }
     match process.selinux_label.as_str() {
         "" => Ok(()),
-        label => set("process.selinuxLabel", "/proc/self/attr/exec", label),
+        label => set("process.selinuxLabel", "self/attr/exec", label),
     }
 }
 

@@ -4,8 +4,8 @@
 //! state: the two halves take about as long. Where the init may not (in a user namespace) or need not (v2, where it is
 //! born in its cgroup), the runtime makes the cgroup before the clone.
 
-use super::cgroup::{Hierarchies, Limits, RunCgroup};
-use super::config::{NamespaceKind, Resources, RuntimeConfig};
+use super::cgroup::{Hierarchies, RunCgroup};
+use super::config::{NamespaceKind, RuntimeConfig};
 use super::create::CreateOptions;
 use super::error::{RuntimeError, system};
 use super::init::Init;
@@ -13,7 +13,7 @@ use super::listen::Preserved;
 use super::place::Place;
 use super::state::Saved;
 use super::trace::{Span, Trace};
-use super::{hooks, id_map, idmap, init, namespaces, network, rlimits, seccomp, sync, warning};
+use super::{hooks, id_map, idmap, init, namespaces, network, place, rlimits, seccomp, sync};
 use crate::sys::process::{Forked, fork_into, in_user_namespace};
 use std::cell::Cell;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -61,8 +61,11 @@ pub fn launch(
     let config = wish.config;
     let filter = config.linux.seccomp.as_ref().map(seccomp::compile).transpose()?;
     trace.done("seccomp");
-    let cgroup = RunCgroup::plan(Hierarchies::detect()?, &cgroups_path(config, &wish.options.id))?;
-    match start(wish, filter, &cgroup, &mut trace, started) {
+    let cgroup = RunCgroup::plan(Hierarchies::detect()?, &cgroups_path(config, &wish.options.id))?
+        .only_needed(&config.linux.resources);
+    let rootless = !nix::unistd::geteuid().is_root() || in_user_namespace();
+    let cgroup = place::reachable(cgroup, rootless);
+    match start(wish, filter, &cgroup, rootless, &mut trace, started) {
         Ok((pid, init_spans)) => {
             trace.done("wait");
             Ok(Launched { pid, cgroup, spans: trace.into_spans(), init_spans })
@@ -80,16 +83,13 @@ fn start(
     wish: Wish,
     filter: Option<seccomp::Filter>,
     cgroup: &RunCgroup,
+    rootless: bool,
     trace: &mut Trace,
     started: impl FnOnce(i32) -> Result<(), RuntimeError>,
 ) -> Result<Started, RuntimeError> {
-    let rootless = !nix::unistd::geteuid().is_root() || in_user_namespace();
     let Wish { options, bundle, config, gate, late, console, preserved, saved } = wish;
-    let limits = limits_of(&config.linux.resources);
-    let (place, born_in) = match Place::prepare(cgroup, limits, config) {
-        Err(_) if rootless => (Place::without(cgroup), None),
-        place => (place?, cgroup.open_v2()?),
-    };
+    let place = Place::prepare(cgroup, config)?;
+    let born_in = cgroup.open_v2()?;
     trace.done("cgroup");
     let entered = namespaces::open(config)?;
     namespaces::enter_pid(&entered).map_err(system("enter the pid namespace"))?;
@@ -130,11 +130,7 @@ fn start(
     if result.is_err() {
         end(pid, &pidfd);
     }
-    let spans = result?;
-    if rootless && !cgroup.exists() {
-        warning::warn("the container has no cgroup of its own, as this user may make none: no limits hold");
-    }
-    Ok((pid, spans))
+    Ok((pid, result?))
 }
 
 /// What the runtime does while the init mounts.
@@ -176,17 +172,4 @@ fn hooks_of_runtime(config: &RuntimeConfig, state: &serde_json::Value) -> Result
 pub fn cgroups_path(config: &RuntimeConfig, id: &str) -> String {
     let path = config.linux.cgroups_path.as_str();
     if path.is_empty() { format!("/{id}") } else { path.to_owned() }
-}
-
-/// For the cgroup.
-pub fn limits_of(r: &Resources) -> Limits {
-    let positive = |n: i64| u64::try_from(n).ok().filter(|n| *n > 0);
-    let cpu = r.cpu.as_ref();
-    let quota = cpu.and_then(|c| c.quota).and_then(positive);
-    let period = cpu.and_then(|c| c.period).unwrap_or(100_000);
-    Limits {
-        cpus: quota.map(|q| q as f64 / period as f64),
-        memory_bytes: r.memory.as_ref().and_then(|m| m.limit).and_then(positive),
-        pids: r.pids.as_ref().and_then(|p| positive(p.limit)),
-    }
 }

@@ -3,9 +3,9 @@
 //! `tarec` is its face for engines, the suite's target `container` the other. A start is [`run`]: parse, cgroup, one
 //! clone3 into all namespaces, [`init`] in the child (mounts, pivot, limits, capabilities, filter, exec).
 
+mod attach;
 mod capabilities;
 pub mod cgroup;
-mod cgroup_devices;
 mod cgroup_mount;
 pub mod checkpoint;
 pub mod config;
@@ -37,6 +37,8 @@ mod network;
 mod order;
 mod place;
 pub mod processes;
+mod procfs;
+mod program;
 mod relay;
 mod rlimits;
 mod rootfs;

@@ -38,7 +38,10 @@ impl<'a> Order<'a> {
         let bound = !super::cgroup_mount::by_namespace(config) && last.iter().any(|m| m.kind == "cgroup");
         // The kernel lets a user namespace mount sysfs only while another one is in sight: that of the host.
         let user = in_user_namespace || config.namespace(super::config::NamespaceKind::User).is_some();
-        let last_is_plain = !hooks && !user && !bound && last.iter().all(|m| waits(m));
+        // Mounts after the pivot go by /proc: it has to be the kernel's, and nothing over any part of it.
+        let on_proc = first.iter().filter(|m| m.destination.starts_with("/proc")).collect::<Vec<_>>();
+        let real_proc = matches!(on_proc[..], [m] if m.kind == "proc" && m.destination == Path::new("/proc"));
+        let last_is_plain = real_proc && !hooks && !user && !bound && last.iter().all(|m| waits(m));
         Self { first: first.iter().chain(before).collect(), last, last_is_plain }
     }
 }
@@ -68,6 +71,8 @@ mod tests {
             (vec!["/proc".into(), "/dev".into(), "/dev/shm".into()], vec!["/sys".into()])
         );
         assert!(plain);
+        let false_proc = [("/proc", "bind"), ("/dev", "tmpfs"), ("/sys", "sysfs")];
+        assert!(!order(&false_proc).2, "mounts after the pivot would go by a false /proc");
         let bound = [("/sys", "sysfs"), ("/dev/x", "tmpfs"), ("/data", "bind")];
         let (first, last, plain) = order(&bound);
         assert_eq!((first.len(), last.len(), plain), (0, 3, false), "/dev is the image's there");

@@ -1,7 +1,6 @@
 //! How a container's init comes into its cgroup, and who makes that.
 
-use super::cgroup::{CgroupError, Limits, RunCgroup, join};
-use super::cgroup_devices;
+use super::cgroup::{CgroupError, RunCgroup, join};
 use super::config::{NamespaceKind, RuntimeConfig};
 use super::error::RuntimeError;
 use super::rootfs::Step;
@@ -11,7 +10,6 @@ use std::os::fd::OwnedFd;
 pub struct Place<'a> {
     /// The cgroup.
     pub cgroup: &'a RunCgroup,
-    limits: Limits,
     task: Task,
 }
 
@@ -20,18 +18,30 @@ enum Task {
     Make,
     /// v1, in a user namespace: joins what the runtime has made and opened.
     Join(Vec<OwnedFd>),
-    /// v2: nothing, it is born there.
+    /// v2: nothing, it is born there. Or there is none.
     None,
+}
+
+/// `cgroup`, or none, with a warning, for an ordinary user (`rootless`, which root in a user namespace is, too) to whom
+/// none is delegated. Root is told by the error.
+pub fn reachable(cgroup: RunCgroup, rootless: bool) -> RunCgroup {
+    if !rootless || cgroup.may_be_made() {
+        return cgroup;
+    }
+    super::warning::warn("no cgroup is delegated to this user: the container runs without limits");
+    cgroup.nowhere()
 }
 
 impl<'a> Place<'a> {
     /// Before the clone: makes the cgroup where the init cannot.
-    pub fn prepare(
-        cgroup: &'a RunCgroup,
-        limits: Limits,
-        config: &RuntimeConfig,
-    ) -> Result<Self, RuntimeError> {
-        let mut place = Self { cgroup, limits, task: Task::Make };
+    pub fn prepare(cgroup: &'a RunCgroup, config: &RuntimeConfig) -> Result<Self, RuntimeError> {
+        let mut place = Self { cgroup, task: Task::Make };
+        // Here, as the init cannot see processes that are not of its pid namespace.
+        cgroup.refuse_if_in_use()?;
+        if cgroup.is_nowhere() {
+            place.task = Task::None;
+            return Ok(place);
+        }
         if cgroup.hierarchies().is_v2() {
             place.make(config)?;
             place.task = Task::None;
@@ -42,14 +52,8 @@ impl<'a> Place<'a> {
         Ok(place)
     }
 
-    /// For a user who may not make one: what is left is where the runtime is itself.
-    pub fn without(cgroup: &'a RunCgroup) -> Self {
-        Self { cgroup, limits: Limits::default(), task: Task::None }
-    }
-
     fn make(&self, config: &RuntimeConfig) -> Result<(), CgroupError> {
-        self.cgroup.make(&self.limits)?;
-        cgroup_devices::apply(self.cgroup, config)
+        self.cgroup.make_for(&config.linux.resources)
     }
 
     /// In the init, before anything is mounted.

@@ -7,6 +7,7 @@
 //!   a fresh tmpfs on top, mounted in the container's own mount namespace: quick, and nothing to be cleaned up.
 //! - `org.taremark.overlay.size`: size of that tmpfs in bytes; absent: the kernel's default, half of the memory.
 
+use super::attach;
 use super::config::{Mount, RuntimeConfig};
 use super::mount_options::{Options, parse, propagation};
 use super::sync::Report;
@@ -190,7 +191,7 @@ pub fn mount_one(root: &OwnedFd, m: &Mount, bundle: &Path, tree: Option<&OwnedFd
     let target = target_of(root, m, &options, &source)?;
     let binding = options.flags & (MsFlags::MS_BIND | MsFlags::MS_REC);
     match tree {
-        Some(tree) => put(tree, &target),
+        Some(tree) => attach::put(tree, &target),
         None if is_bind => mount(Some(&source), by_fd(&target).as_str(), None::<&str>, binding, None::<&str>)
             .map_err(Into::into),
         None => {
@@ -202,12 +203,6 @@ pub fn mount_one(root: &OwnedFd, m: &Mount, bundle: &Path, tree: Option<&OwnedFd
         Step::new(&format!("mount {} on", source.display()), &to.display().to_string(), e)
     })?;
     after_mount(root, to, &options, &target)
-}
-
-fn put(tree: &OwnedFd, target: &OwnedFd) -> std::io::Result<()> {
-    use rustix::mount::MoveMountFlags;
-    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    Ok(rustix::mount::move_mount(tree, "", target, "", flags)?)
 }
 
 /// What mount(2) does not do in one call.
@@ -304,11 +299,15 @@ pub fn mask(root: &OwnedFd, path: &Path, null: &OwnedFd) -> Result<(), Step> {
     };
     let is_dir =
         rustix::fs::fstat(&target).is_ok_and(|s| rustix::fs::FileType::from_raw_mode(s.st_mode).is_dir());
-    let at = by_fd(&target);
+    let old = |kind: Option<&str>, source: &str, flags, data| {
+        mount(Some(source), by_fd(&target).as_str(), kind, flags, data).map_err(std::io::Error::from)
+    };
     let result = if is_dir {
-        mount(Some("tmpfs"), at.as_str(), Some("tmpfs"), MsFlags::MS_RDONLY, Some("size=0k"))
+        attach::or_else(attach::hide(&target), || {
+            old(Some("tmpfs"), "tmpfs", MsFlags::MS_RDONLY, Some("size=0k"))
+        })
     } else {
-        mount(Some(by_fd(null).as_str()), at.as_str(), None::<&str>, MsFlags::MS_BIND, None::<&str>)
+        attach::or_else(attach::bind(null, &target), || old(None, &by_fd(null), MsFlags::MS_BIND, None))
     };
     result.map_err(failed("mask", path))
 }
@@ -320,6 +319,10 @@ pub fn make_readonly(root: &OwnedFd, path: &Path) -> Result<(), Step> {
         Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(()),
         Err(e) => return Err(failed("open", path)(e)),
     };
+    match attach::read_only(&target) {
+        Err(e) if e.raw_os_error() == Some(nix::libc::ENOSYS) => {}
+        other => return other.map_err(failed("make read-only", path)),
+    }
     let at = by_fd(&target);
     let bind = MsFlags::MS_BIND | MsFlags::MS_REC;
     mount(Some(at.as_str()), at.as_str(), None::<&str>, bind, None::<&str>).map_err(failed("bind", path))?;
@@ -328,5 +331,10 @@ pub fn make_readonly(root: &OwnedFd, path: &Path) -> Result<(), Step> {
 
 /// After the pivot: the root itself read-only.
 pub fn make_root_readonly(root: &OwnedFd) -> Result<(), Step> {
-    remount(root, Path::new("/"), MsFlags::MS_RDONLY)
+    match attach::restrict(root) {
+        Err(e) if e.raw_os_error() == Some(nix::libc::ENOSYS) => {
+            remount(root, Path::new("/"), MsFlags::MS_RDONLY)
+        }
+        other => other.map_err(failed("make read-only", Path::new("/"))),
+    }
 }

@@ -138,14 +138,17 @@ impl Bundle {
                 .to_vec(),
             cgroups_path: self.cgroups_path.clone().unwrap_or_default(),
             resources: Resources {
-                memory: self.memory_bytes.map(|b| Memory { limit: i64::try_from(b).ok(), reservation: None }),
+                memory: self
+                    .memory_bytes
+                    .map(|b| Memory { limit: i64::try_from(b).ok(), ..Memory::default() }),
                 cpu: self.cpus.map(|c| Cpu {
-                    shares: None,
                     quota: Some((c * 100_000.0).round() as i64),
                     period: Some(100_000),
+                    ..Cpu::default()
                 }),
                 pids: self.pids.map(|p| Pids { limit: p as i64 }),
                 devices: vec![deny_all],
+                ..Resources::default()
             },
             seccomp: self.seccomp.then(profile::default),
             masked_paths: masked(),

@@ -3,7 +3,6 @@
 use super::cgroup::RunCgroup;
 use super::config::Resources;
 use super::error::RuntimeError;
-use super::launch::limits_of;
 use super::state::{StateDir, Status};
 use std::path::Path;
 
@@ -20,6 +19,6 @@ pub fn update(root: &Path, id: &str, resources: serde_json::Value) -> Result<(),
             field: format!("linux.resources.{}", e.path()),
             why: e.inner().to_string(),
         })?;
-    RunCgroup::open_at(&saved.cgroups_path)?.limit(&limits_of(&parsed))?;
+    RunCgroup::open_at(&saved.cgroups_path)?.update(&parsed)?;
     Ok(())
 }

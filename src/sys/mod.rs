@@ -3,6 +3,8 @@
 #![allow(unsafe_code)]
 
 pub mod affinity;
+pub mod bpf;
+pub mod capability;
 pub mod clock;
 mod clone3;
 pub mod mount_attr;

@@ -116,15 +116,19 @@ pub fn join_new_session_keyring() -> std::io::Result<()> {
     if r < 0 && e.raw_os_error() != Some(libc::ENOSYS) { Err(e) } else { Ok(()) }
 }
 
+/// Of this user namespace (user_namespaces(7)).
+fn setgroups_is_denied() -> bool {
+    std::fs::read_to_string("/proc/self/setgroups").is_ok_and(|t| t.trim() == "deny")
+}
+
 /// setgroups, setgid and setuid for the calling task, by the raw system calls.
 pub fn set_ids(uid: u32, gid: u32, groups: &[u32]) -> Result<(), (&'static str, std::io::Error)> {
     // SAFETY: plain calls; `groups` outlives its call.
     unsafe {
         if libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) < 0 {
             let e = std::io::Error::last_os_error();
-            // A user namespace of an ordinary user may not drop groups (user_namespaces(7)); it is asked for none.
-            let denied = groups.is_empty() && e.raw_os_error() == Some(libc::EPERM) && in_user_namespace();
-            if !denied {
+            // Where an ordinary user mapped the own id alone, groups stay as they are: nobody asked for others.
+            if !(groups.is_empty() && e.raw_os_error() == Some(libc::EPERM) && setgroups_is_denied()) {
                 return Err(("setgroups", e));
             }
         }
@@ -167,6 +171,14 @@ pub fn restore_sigpipe() {
 pub fn keep_capabilities(on: bool) -> std::io::Result<()> {
     // SAFETY: plain call.
     let r = unsafe { libc::prctl(libc::PR_SET_KEEPCAPS, libc::c_ulong::from(on), 0, 0, 0) };
+    if r < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Other processes without CAP_SYS_PTRACE cannot open this one's files in /proc, until the next exec
+/// (PR_SET_DUMPABLE, proc(5)).
+pub fn not_dumpable() -> std::io::Result<()> {
+    // SAFETY: plain call.
+    let r = unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) };
     if r < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
 }
 

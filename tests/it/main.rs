@@ -2,10 +2,13 @@
 
 mod apps;
 mod architecture;
+mod attacks;
 mod bench;
 mod bench_faults;
 mod build;
 mod commands;
+mod cgroups;
+mod cgroups_guest;
 mod container;
 mod figures;
 mod figures_compare;
@@ -32,6 +35,7 @@ mod oci_verbs;
 mod page;
 mod readme;
 mod registry;
+mod rootless;
 mod runs;
 mod share;
 mod store;

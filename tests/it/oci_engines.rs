@@ -8,6 +8,10 @@ use std::process::Command;
 /// Limits that this machine may set even where it may not raise its own.
 const LIMITS: [&str; 4] = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096"];
 
+/// Lives a moment longer than it speaks: an engine whose own input ends at once may lose what a process says that ends as
+/// quickly (podman 4.3 does, the quicker the runtime the more often).
+const TTY: [&str; 3] = ["sh", "-c", "tty; sleep 0.5"];
+
 fn podman(dir: &std::path::Path) -> Engine {
     let storage = ["--storage-driver", "vfs", "--cgroup-manager", "cgroupfs", "--events-backend", "file"];
     let engine = Engine::new("podman", &storage)
@@ -44,7 +48,7 @@ fn podman_runs_its_containers() {
                   cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.max";
     assert_eq!(run(&confined, &["sh", "-c", script]).1, "5\nrefused\nCapEff:\t0000000000000000\n67108864\n");
     let tty = p.on_a_terminal(
-        &[&["run", "--rm", "-it", "--network", "none"], &LIMITS[..], &["bb:1", "tty"]].concat(),
+        &[&["run", "--rm", "-it", "--network", "none"], &LIMITS[..], &["bb:1"], &TTY].concat(),
     );
     assert!(tty.contains("/dev/pts/0"), "{tty}");
 }
@@ -62,7 +66,7 @@ fn podman_manages_what_runs() {
     p.ok(&[&start[..], &["sh", "-c", "trap 'exit 3' TERM; while true; do sleep 0.05; done"]].concat());
     assert_eq!(p.run(&["exec", "c", "sh", "-c", "id -u; exit 5"]), (5, "0\n".into()));
     assert_eq!(p.run(&["exec", "c", "no-such-program"]).0, 127);
-    assert!(p.on_a_terminal(&["exec", "-it", "c", "tty"]).contains("/dev/pts/0"));
+    assert!(p.on_a_terminal(&[&["exec", "-it", "c"], &TTY[..]].concat()).contains("/dev/pts/0"));
     assert_eq!(p.run(&["healthcheck", "run", "c"]).0, 1);
     p.ok(&["exec", "-d", "c", "touch", "/tmp/ok"]);
     crate::support::oci::eventually("health", || p.run(&["healthcheck", "run", "c"]).0 == 0);
@@ -122,11 +126,7 @@ fn tarec_runs_for_an_ordinary_user() {
         text(&output).lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     let expected = ["0", "0 4242 1", "0", "0 4242 1", "1 200000 99", "0"];
     assert_eq!(said, expected, "{}", errors(&output));
-    assert!(
-        errors(&output).contains("warning: the container has no cgroup of its own"),
-        "{}",
-        errors(&output)
-    );
+    assert!(errors(&output).contains("warning: no cgroup is delegated to this user"), "{}", errors(&output));
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn containerd_runs_its_tasks() {
     c.ok(&["tasks", "resume", "long"]);
     assert_eq!(c.ok(&["tasks", "ps", "long"]).lines().count(), 2);
     assert!(c.ok(&["tasks", "metrics", "long"]).contains("memory"));
-    let tty = c.on_a_terminal(&["tasks", "exec", "-t", "--exec-id", "b", "long", "tty"]);
+    let tty = c.on_a_terminal(&[&["tasks", "exec", "-t", "--exec-id", "b", "long"], &TTY[..]].concat());
     assert!(tty.contains("/dev/pts/0"), "{tty}");
     c.ok(&["tasks", "kill", "-s", "SIGKILL", "long"]);
     crate::support::oci::eventually("the end", || c.ok(&["tasks", "ls"]).contains("STOPPED"));
@@ -205,7 +205,7 @@ fn docker_runs_its_containers() {
     let loop_script = "trap 'exit 3' TERM; while true; do sleep 0.05; done";
     assert_eq!(run(&["-d", "--name", "cc", "--memory", "64m"], &["sh", "-c", loop_script]).0, 0);
     assert_eq!(d.run(&["exec", "cc", "sh", "-c", "id -u; exit 4"]), (4, "0\n".into()));
-    assert!(d.on_a_terminal(&["exec", "-it", "cc", "tty"]).contains("/dev/pts/0"));
+    assert!(d.on_a_terminal(&[&["exec", "-it", "cc"], &TTY[..]].concat()).contains("/dev/pts/0"));
     assert!(d.ok(&["top", "cc"]).contains("sleep 0.05") || d.ok(&["top", "cc"]).contains("sh -c"));
     assert!(d.ok(&["stats", "--no-stream", "--format", "{{.MemUsage}}", "cc"]).contains("64MiB"));
     d.ok(&["update", "--memory", "128m", "--memory-swap", "256m", "cc"]);

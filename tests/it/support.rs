@@ -29,8 +29,8 @@ pub fn busybox() -> tempfile::TempDir {
     let copied = Command::new("cp").arg(from).arg(dir.path().join("bin/busybox")).status();
     assert!(copied.expect("cp").success());
     for applet in [
-        "sh", "cat", "echo", "id", "mount", "sleep", "ls", "hostname", "nc", "dd", "grep", "test", "touch",
-        "true",
+        "sh", "cat", "wc", "echo", "id", "mount", "sleep", "ls", "hostname", "nc", "dd", "grep", "test",
+        "touch", "true",
     ] {
         std::os::unix::fs::symlink("busybox", dir.path().join("bin").join(applet)).expect("link");
     }

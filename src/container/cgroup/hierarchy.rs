@@ -3,8 +3,12 @@
 use super::{CgroupError, io};
 use std::path::{Path, PathBuf};
 
-/// The v1 controllers that we use. cpuset and others are left to the parent's settings.
-const V1: [&str; 6] = ["memory", "cpu", "cpuacct", "pids", "freezer", "devices"];
+/// The v1 controllers that we use. Every container is in the first six.
+const V1: [&str; 13] = [
+    "memory", "cpu", "cpuacct", "pids", "freezer", "devices", "cpuset", "blkio", "hugetlb", "net_cls",
+    "net_prio", "rdma", "misc",
+];
+const ALWAYS: usize = 6;
 
 /// A v1 hierarchy.
 #[derive(Debug, Clone)]
@@ -15,6 +19,13 @@ pub struct V1Hierarchy {
     pub root: PathBuf,
     /// The caller's cgroup in it, relative to the root.
     pub own: PathBuf,
+}
+
+impl V1Hierarchy {
+    /// Whether only containers with limits in it are in it.
+    pub(super) fn is_optional(&self) -> bool {
+        !self.controllers.iter().any(|c| V1[..ALWAYS].contains(&c.as_str()))
+    }
 }
 
 /// What is mounted.
@@ -118,13 +129,51 @@ impl Hierarchies {
         matches!(self, Self::V2 { .. })
     }
 
-    /// v2 only: enables the controllers for `path` in all its ancestors (cgroup.subtree_control).
+    /// v1: leaves out the optional hierarchies that have none of `controllers`.
+    pub(super) fn keep(&mut self, controllers: &[&str]) {
+        if let Self::V1(all) = self {
+            all.retain(|h| {
+                !h.is_optional() || h.controllers.iter().any(|c| controllers.contains(&c.as_str()))
+            });
+        }
+    }
+
+    /// v1: nobody can join a cpuset without CPUs and memory nodes, so an empty one gets its parent's, from the top.
+    pub(super) fn inherit_cpuset(&self, path: &Path) -> Result<(), CgroupError> {
+        let Self::V1(all) = self else { return Ok(()) };
+        let Some(h) = all.iter().find(|h| h.controllers.iter().any(|c| c == "cpuset")) else { return Ok(()) };
+        let steps: Vec<&Path> = path.ancestors().filter(|p| !p.as_os_str().is_empty()).collect();
+        for step in steps.into_iter().rev() {
+            let dir = h.root.join(step);
+            for name in ["cpuset.cpus", "cpuset.mems"] {
+                let read = |dir: &Path| std::fs::read_to_string(dir.join(name)).map_err(io("read", dir));
+                if read(&dir)?.trim().is_empty() {
+                    let above = read(dir.parent().unwrap_or(&h.root))?;
+                    std::fs::write(dir.join(name), above.trim()).map_err(io("write", &dir.join(name)))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// v2 only: enables all controllers that are there for `path`, in its ancestors (cgroup.subtree_control). One that
+    /// cannot be enabled, as in a folder that was delegated to a user without it, matters only to who wants to limit by
+    /// it, and is named there.
     pub(super) fn delegate(&self, path: &Path) -> Result<(), CgroupError> {
         let Self::V2 { root } = self else { return Ok(()) };
         let ancestors: Vec<&Path> = path.ancestors().skip(1).collect();
         for ancestor in ancestors.into_iter().rev() {
-            let file = root.join(ancestor).join("cgroup.subtree_control");
-            std::fs::write(&file, "+memory +cpu +pids").map_err(io("enable controllers in", &file))?;
+            let dir = root.join(ancestor);
+            let read = |name: &str| std::fs::read_to_string(dir.join(name)).map_err(io("read", &dir));
+            let (there, on) = (read("cgroup.controllers")?, read("cgroup.subtree_control")?);
+            let missing = there.split_whitespace().filter(|c| !on.split_whitespace().any(|o| o == *c));
+            let missing: Vec<String> = missing.map(|c| format!("+{c}")).collect();
+            let file = dir.join("cgroup.subtree_control");
+            if !missing.is_empty() && std::fs::write(&file, missing.join(" ")).is_err() {
+                for one in missing {
+                    let _ = std::fs::write(&file, one);
+                }
+            }
         }
         Ok(())
     }

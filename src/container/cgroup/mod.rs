@@ -1,15 +1,21 @@
 //! Cgroups: v1, hybrid (v1 controllers beside an empty v2) and v2. For containers, and for the harness, which puts
 //! every run of every target into one.
 
+mod device_program;
+mod devices;
 mod figures;
 mod hierarchy;
 mod limits;
 mod remove;
+mod resources;
+mod resources_v1;
+mod resources_v2;
 
 pub use figures::CgroupMemory;
 pub use hierarchy::{Hierarchies, V1Hierarchy};
 pub use limits::Limits;
 
+use crate::container::config::Resources;
 use crate::sys::spawn::CgroupPlace;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -30,6 +36,50 @@ pub enum CgroupError {
     /// Neither v1 nor v2 with a memory controller is mounted.
     #[error("no cgroup hierarchy with a memory controller is mounted (see /proc/self/mountinfo)")]
     NoHierarchy,
+    /// A controller that is not there.
+    #[error("linux.resources needs the cgroup controller {controller}, which this host does not have")]
+    NoController {
+        /// Its name.
+        controller: String,
+    },
+    /// A control file that is not there.
+    #[error(
+        "{path} does not exist: the controller is not enabled for this cgroup, or the kernel is too old for it"
+    )]
+    NoFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A value that the kernel does not take.
+    #[error("write {value:?} to {path}")]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The value.
+        value: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// `unified` on a host of v1.
+    #[error("linux.resources.unified.{file} needs cgroup v2, and this host has v1")]
+    NotUnified {
+        /// Its name.
+        file: String,
+    },
+    /// Somebody else's.
+    #[error("cgroup {path} has processes already: choose another linux.cgroupsPath")]
+    InUse {
+        /// Its folder.
+        path: PathBuf,
+    },
+    /// The program that guards the devices.
+    #[error("device program of {path}")]
+    Devices {
+        /// The cgroup.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
     /// Still in use after a second.
     #[error("cgroup {path} is still in use")]
     Busy {
@@ -68,7 +118,7 @@ impl RunCgroup {
 
     /// A cgroup at `path`, relative to the roots of the hierarchies. Folders that exist are used.
     pub fn create_at(path: &str, limits: &Limits) -> Result<Self, CgroupError> {
-        let group = Self::plan(Hierarchies::detect()?, path)?;
+        let group = Self::plan(Hierarchies::detect()?, path)?.only_needed(&Resources::default());
         group.make(limits)?;
         Ok(group)
     }
@@ -92,14 +142,52 @@ impl RunCgroup {
         limits.apply(self)
     }
 
-    /// Sets `limits`; what they do not name stays as it is.
-    pub fn limit(&self, limits: &Limits) -> Result<(), CgroupError> {
-        limits.apply(self)
+    /// For a container: leaves the v1 hierarchies alone that `resources` has nothing for, and that are no part of every
+    /// container.
+    pub fn only_needed(mut self, resources: &Resources) -> Self {
+        self.hierarchies.keep(&resources::needed(resources));
+        self
     }
 
-    /// Whether it is there.
-    pub fn exists(&self) -> bool {
-        self.dir("memory").is_some_and(|dir| dir.exists())
+    /// No cgroup at all: for an ordinary user to whom nothing is delegated.
+    pub fn nowhere(self) -> Self {
+        Self { hierarchies: Hierarchies::V1(Vec::new()), path: self.path }
+    }
+
+    /// Whether it is [`Self::nowhere`].
+    pub fn is_nowhere(&self) -> bool {
+        matches!(&self.hierarchies, Hierarchies::V1(all) if all.is_empty())
+    }
+
+    /// Whether this process may make it: its nearest folder that exists can be written to, in every hierarchy.
+    pub fn may_be_made(&self) -> bool {
+        let writable = |dir: &Path| rustix::fs::access(dir, rustix::fs::Access::WRITE_OK).is_ok();
+        self.dirs().iter().all(|dir| dir.ancestors().find(|d| d.exists()).is_some_and(writable))
+    }
+
+    /// A cgroup with processes is somebody else's.
+    pub fn refuse_if_in_use(&self) -> Result<(), CgroupError> {
+        match self.dir("memory") {
+            Some(path) if !figures::pids_below(&path)?.is_empty() => Err(CgroupError::InUse { path }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes it for a container.
+    pub fn make_for(&self, resources: &Resources) -> Result<(), CgroupError> {
+        for dir in self.dirs() {
+            make(&dir)?;
+        }
+        self.hierarchies.inherit_cpuset(&self.path)?;
+        self.hierarchies.delegate(&self.path)?;
+        resources::apply(self, resources)?;
+        devices::apply(self, &resources.devices)
+    }
+
+    /// Sets what `resources` names; what it does not name stays as it is.
+    pub fn update(&self, resources: &Resources) -> Result<(), CgroupError> {
+        resources::apply(self, resources)?;
+        devices::apply(self, &resources.devices)
     }
 
     /// The hierarchies that it is in.
@@ -109,6 +197,10 @@ impl RunCgroup {
 
     /// An existing one.
     pub fn open_at(path: &str) -> Result<Self, CgroupError> {
+        if path.trim_matches('/').is_empty() {
+            // Never the root of a hierarchy: what is removed or killed there is the host.
+            return Err(CgroupError::Path { path: path.to_owned() });
+        }
         Ok(Self { hierarchies: Hierarchies::detect()?, path: PathBuf::from(path.trim_start_matches('/')) })
     }
 
@@ -148,9 +240,14 @@ impl RunCgroup {
         let Hierarchies::V1(all) = &self.hierarchies else { return Ok(Vec::new()) };
         let tasks = |h: &V1Hierarchy| {
             let file = h.root.join(&self.path).join("tasks");
-            std::fs::OpenOptions::new().write(true).open(&file).map(Into::into).map_err(io("open", &file))
+            match std::fs::OpenOptions::new().write(true).open(&file) {
+                Ok(file) => Some(Ok(file.into())),
+                // A hierarchy that the container has no limits in.
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound && h.is_optional() => None,
+                Err(e) => Some(Err(io("open", &file)(e))),
+            }
         };
-        all.iter().map(tasks).collect()
+        all.iter().filter_map(tasks).collect()
     }
 
     /// Moves a process (0: the caller) into it.
@@ -243,15 +340,14 @@ pub fn join(tasks: &[OwnedFd]) -> std::io::Result<()> {
 
 /// mkdir -p; another session may remove the parent between its making and ours, hence the tries.
 fn make(dir: &Path) -> Result<(), CgroupError> {
-    let mut last = match std::fs::create_dir(dir) {
-        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
-        other => other,
-    };
+    let mut last = std::fs::create_dir(dir);
     for _ in 0..10 {
-        if last.is_ok() {
-            break;
+        match &last {
+            Ok(()) => return Ok(()),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
+            Err(_) => {}
         }
-        last = std::fs::create_dir_all(dir);
+        last = dir.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::create_dir(dir));
     }
     last.map_err(io("create", dir))
 }

@@ -4,9 +4,14 @@
 
 mod hooks;
 mod process;
+mod resources;
 
 pub use hooks::{Hook, Hooks};
 pub use process::{Capabilities, ConsoleSize, CpuAffinity, IoPriority, Process, Rlimit, Scheduler, User};
+pub use resources::{
+    BlockIo, Cpu, DeviceRate, DeviceRule, DeviceWeight, HugepageLimit, Memory, Network, Pids, Priority, Rdma,
+    Resources,
+};
 
 use super::error::RuntimeError;
 use super::seccomp::Seccomp;
@@ -197,66 +202,9 @@ pub struct Device {
     pub gid: Option<u32>,
 }
 
-/// `linux.resources`, as far as we set them.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
-#[allow(missing_docs)]
-pub struct Resources {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub memory: Option<Memory>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cpu: Option<Cpu>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pids: Option<Pids>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub devices: Vec<DeviceRule>,
-}
-
-/// `linux.resources.memory`, bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-#[allow(missing_docs)]
-pub struct Memory {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reservation: Option<i64>,
-}
-
-/// `linux.resources.cpu`; times in microseconds.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-#[allow(missing_docs)]
-pub struct Cpu {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub shares: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub quota: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub period: Option<u64>,
-}
-
-/// `linux.resources.pids`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub struct Pids {
-    pub limit: i64,
-}
-
-/// `linux.resources.devices[]`: a rule of the device cgroup.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-#[allow(missing_docs)]
-pub struct DeviceRule {
-    pub allow: bool,
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    pub kind: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub major: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub minor: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub access: Option<String>,
+/// For `skip_serializing_if`.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Largest config that is read: a hundred times what engines write.

@@ -1,0 +1,42 @@
+//! The host's /proc, opened before any mount of the container is made, and the only procfs that is written to.
+//!
+//! In the container /proc can be anything: a volume with files of these names would swallow a label or a limit, and its
+//! links would turn the write on something else (CVE-2019-16884, CVE-2025-52881). Entries under `self` and `sys` are
+//! those of the caller's namespaces, whichever procfs they are reached through.
+
+use super::rootfs::Step;
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use std::os::fd::OwnedFd;
+
+/// linux/magic.h, and PROC_ROOT_INO of linux/proc_ns.h.
+const PROC_SUPER_MAGIC: i64 = 0x9fa0;
+const PROC_ROOT_INO: u64 = 1;
+
+/// See the module.
+pub struct Procfs(OwnedFd);
+
+impl Procfs {
+    /// /proc as it is now. It has to be the root of a procfs.
+    pub fn open() -> Result<Self, Step> {
+        let failed = |e: std::io::Error| Step::new("open", "/proc of the host", e);
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rustix::fs::open("/proc", flags, Mode::empty()).map_err(|e| failed(e.into()))?;
+        let is_root = rustix::fs::fstat(&fd).is_ok_and(|s| s.st_ino == PROC_ROOT_INO)
+            && rustix::fs::fstatfs(&fd).is_ok_and(|s| s.f_type == PROC_SUPER_MAGIC);
+        if is_root { Ok(Self(fd)) } else { Err(failed(std::io::Error::other("it is not a procfs"))) }
+    }
+
+    /// Writes `text` to `path`, relative. Nothing that is mounted over an entry is followed, nor any magic link.
+    pub fn write(&self, path: &str, text: &str) -> std::io::Result<()> {
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_XDEV | ResolveFlags::NO_MAGICLINKS;
+        let file = openat2(&self.0, path, flags, Mode::empty(), resolve)?;
+        let written = rustix::io::write(&file, text.as_bytes())?;
+        if written == text.len() { Ok(()) } else { Err(std::io::ErrorKind::WriteZero.into()) }
+    }
+
+    /// Whether `path`, relative, is there.
+    pub fn has(&self, path: &str) -> bool {
+        rustix::fs::accessat(&self.0, path, rustix::fs::Access::EXISTS, rustix::fs::AtFlags::empty()).is_ok()
+    }
+}
