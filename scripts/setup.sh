@@ -39,7 +39,7 @@ install_missing() {
     exit 3
   fi
   if [ "$install" = no ]; then
-    echo "scripts/$script: missing: ${missing[*]}; run without --no-install, or: ${sudo[*]} apt-get install ${missing[*]}" >&2
+    echo "scripts/$script: missing: ${missing[*]}; run without --no-install, or: ${sudo[*]:+sudo }apt-get install ${missing[*]}" >&2
     exit 3
   fi
   if ((${#sudo[@]})) && ! has sudo >/dev/null; then

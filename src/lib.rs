@@ -10,6 +10,7 @@ pub mod cli;
 pub mod container;
 pub mod guest;
 pub mod image;
+pub mod lesson;
 pub mod load;
 pub mod machine;
 pub mod measure;

@@ -3,13 +3,16 @@
 use super::failure::{FAILED, Usage};
 use super::profile::{Length, Profile};
 use super::progress::Shown;
-use super::{bytes, targets, workloads};
+use super::resume::Resumed;
+use super::{adapt, bytes, targets, workloads};
 use crate::image::store::Store;
 use crate::measure::bench::{Bench, Ended};
+use crate::measure::pilot::Logs;
 use crate::measure::session::{Session, clean_dead};
 use crate::measure::{environment, images};
-use crate::record::schema::{Plan, SCHEMA};
+use crate::record::schema::{Plan, SCHEMA, Schedule};
 use crate::record::{now_utc, writer::Writer};
+use crate::sys::affinity;
 use crate::workload::{Readiness, Workload};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
@@ -58,9 +61,25 @@ pub struct Arguments {
     /// Wait between ready and the memory probes
     #[arg(long, value_name = "MS", default_value_t = 200)]
     settle: u64,
+    /// Width wanted of the 95 % interval of a start-up's ratio to the bare process, in per cent: the first blocks say
+    /// how many it takes, at most those of the profile
+    #[arg(long, value_name = "PERCENT", value_parser = precision, conflicts_with = "runs")]
+    precision: Option<f64>,
+    /// CPUs to keep runs on; the harness keeps to the others
+    #[arg(long, value_name = "CPU,…", value_delimiter = ',')]
+    pin: Vec<u32>,
+    /// Bytes by which the environment of a block is made longer at most, drawn by lot; 0: none
+    #[arg(long, value_name = "BYTES", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(0..=65_536))]
+    pad: u32,
+    /// Longest wait for a quiet host before a block, seconds; altogether never more than a tenth of the bench
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    wait: u32,
     /// Folder of the record, to be made [default: results/<UTC time>-<host>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Take up the interrupted bench of this record: its plan counts, other arguments about it do not
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "runs", "precision", "seed", "targets", "workloads", "image"])]
+    resume: Option<PathBuf>,
     /// No progress
     #[arg(long)]
     quiet: bool,
@@ -70,49 +89,80 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let length = arguments.profile.length();
-    let names = targets::named(&arguments.targets)?;
+    let resumed = arguments.resume.as_deref().map(Resumed::read).transpose()?;
+    let names = match &resumed {
+        Some(resumed) => resumed.target_names(),
+        None => targets::named(&arguments.targets)?,
+    };
     let store = Store::open(&Store::default_root()).context("open the image store")?;
-    let chosen = choose(arguments, &store, &length)?;
+    let chosen = match &resumed {
+        Some(resumed) => resumed.workloads(&store, &length)?,
+        None => choose(arguments, &store, &length)?,
+    };
     for dead in clean_dead()? {
         eprintln!("removed what the dead session {} had left", dead.session);
     }
-    let out = match &arguments.out {
-        Some(out) => out.clone(),
-        None => default_out(),
+    let out = match &resumed {
+        Some(resumed) => resumed.dir.clone(),
+        None => new_folder(arguments)?,
     };
-    if out.exists() {
-        return Err(
-            Usage { what: format!("{} is there already: give --out a new folder", out.display()) }.into()
-        );
-    }
-    let out = std::path::absolute(&out)?;
     let session = Session::enter(&std::env::temp_dir())?;
+    let pin = resumed.as_ref().map_or(&arguments.pin, |r| &r.record.plan.schedule.pin);
+    if !pin.is_empty() {
+        affinity::keep_runs_on(pin).map_err(|e| Usage { what: format!("--pin: {e}") })?;
+    }
     // After the session's namespaces were entered, because it starts a thread.
     let interrupted = interruptible()?;
     let shown = Shown::new(arguments.quiet);
-    let mut targets = targets::make(
-        &names.iter().map(String::as_str).collect::<Vec<_>>(),
-        &session,
-        &arguments.machine,
-        length.same_twice && arguments.runs.is_none(),
-    )?;
-    let limits = images::Limits { cpus: arguments.cpus, memory_bytes: arguments.memory };
+    let twice = length.same_twice && arguments.runs.is_none();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut targets = targets::make(&names, &session, &arguments.machine, twice)?;
+    let mut plan = match &resumed {
+        Some(resumed) => resumed.record.plan.clone(),
+        None => plan(arguments, &length),
+    };
+    let limits = images::Limits { cpus: plan.cpus, memory_bytes: plan.memory_bytes };
     let ready = chosen.iter().map(|w| images::ready(&store, w, limits));
     let ready = ready.collect::<Result<Vec<_>, _>>()?;
-    let mut plan = plan(arguments, &length);
     plan.targets = targets.iter().map(|t| t.facts().clone()).collect();
     plan.workloads = ready.iter().map(|r| r.facts.clone()).collect();
+    if let Some(resumed) = &resumed {
+        resumed.same_as(&plan)?;
+        plan.schedule.resumed_utc.push(now_utc());
+    }
+    let decide = |logs: &Logs| adapt::decide(logs, plan.schedule.width_wanted);
     let mut bench = Bench {
         plan: &plan,
         targets: &mut targets,
         workloads: &ready,
         session: &session,
         interrupted: &interrupted,
+        decide: Some(&decide),
+        pilot: None,
+        done: Vec::new(),
+        logs: Logs::default(),
+        spent_s: 0.0,
     };
-    let (ended, why) = measure(&mut bench, &out, shown)?;
+    let (ended, why) = measure(&mut bench, &out, resumed, shown)?;
     drop(session);
-    plan.ended_by = why.to_owned();
-    finish(&out, &plan, ended)
+    finish(&out, why, ended)
+}
+
+fn new_folder(arguments: &Arguments) -> anyhow::Result<PathBuf> {
+    let out = arguments.out.clone().unwrap_or_else(default_out);
+    if out.exists() {
+        return Err(
+            Usage { what: format!("{} is there already: give --out a new folder", out.display()) }.into()
+        );
+    }
+    Ok(std::path::absolute(&out)?)
+}
+
+fn precision(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches(['%', ' ']).parse::<f64>() {
+        Ok(percent) if percent > 0.0 && percent <= 1000.0 => Ok(percent / 100.0),
+        _ => Err("a width in per cent, like 5".into()),
+    }
 }
 
 fn choose(arguments: &Arguments, store: &Store, length: &Length) -> anyhow::Result<Vec<Workload>> {
@@ -126,29 +176,41 @@ fn choose(arguments: &Arguments, store: &Store, length: &Length) -> anyhow::Resu
     Ok(chosen.workloads)
 }
 
-fn interruptible() -> anyhow::Result<Arc<AtomicBool>> {
+pub(super) fn interruptible() -> anyhow::Result<Arc<AtomicBool>> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let set = Arc::clone(&interrupted);
     ctrlc::set_handler(move || set.store(true, Ordering::Relaxed)).context("take Ctrl-C")?;
     Ok(interrupted)
 }
 
-fn measure(bench: &mut Bench, out: &Path, mut shown: Shown) -> anyhow::Result<(Ended, &'static str)> {
-    let environment = environment::of_this_host(&now_utc());
-    let mut writer = Writer::create(out, bench.plan, &environment)
-        .with_context(|| format!("begin the record {}", out.display()))?;
-    shown.say("preparing images");
-    bench.prepare(&mut writer)?;
+fn measure(
+    bench: &mut Bench,
+    out: &Path,
+    resumed: Option<Resumed>,
+    mut shown: Shown,
+) -> anyhow::Result<(Ended, &'static str)> {
+    let mut writer = match resumed {
+        Some(resumed) => resumed.take_up(bench)?,
+        None => {
+            let environment = environment::of_this_host(&now_utc());
+            let mut writer = Writer::create(out, bench.plan, &environment)
+                .with_context(|| format!("begin the record {}", out.display()))?;
+            shown.say("preparing images");
+            bench.prepare(&mut writer)?;
+            writer
+        }
+    };
     let ended = bench.run(&mut writer, |step| shown.take(&step));
     shown.end();
     let (ended, why) = ended?;
     let mut plan = bench.plan.clone();
     plan.ended_by = why.to_owned();
+    plan.schedule.pilot = bench.pilot.clone();
     writer.finish(&plan).context("end the record")?;
     Ok((ended, why))
 }
 
-fn finish(out: &Path, plan: &Plan, ended: Ended) -> anyhow::Result<ExitCode> {
+fn finish(out: &Path, why: &str, ended: Ended) -> anyhow::Result<ExitCode> {
     super::report::show(out)?;
     if ended.interrupted {
         eprintln!("interrupted after {} runs; what was measured is kept", ended.runs);
@@ -161,7 +223,7 @@ fn finish(out: &Path, plan: &Plan, ended: Ended) -> anyhow::Result<ExitCode> {
             out.join("runs.csv").display()
         );
     }
-    let well = ended.failed == 0 && plan.ended_by != "interrupted";
+    let well = ended.failed == 0 && why != "interrupted";
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 
@@ -186,6 +248,13 @@ fn plan(arguments: &Arguments, length: &Length) -> Plan {
         settle_ms: arguments.settle,
         targets: Vec::new(),
         workloads: Vec::new(),
+        schedule: Schedule {
+            pin: arguments.pin.clone(),
+            env_pad_bytes: arguments.pad,
+            quiet_wait_s: f64::from(arguments.wait),
+            width_wanted: arguments.precision.or(length.width.filter(|_| arguments.runs.is_none())),
+            ..Schedule::default()
+        },
         ended_by: String::new(),
     }
 }

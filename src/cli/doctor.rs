@@ -95,7 +95,7 @@ fn show(finding: &Finding) {
 }
 
 /// Breaks at spaces; a word that is longer than the line stays whole.
-fn textwrap(text: &str, width: usize) -> Vec<String> {
+pub fn textwrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         let last = lines.last_mut().map_or(0, |l| l.chars().count());

@@ -2,6 +2,7 @@
 //! code.
 
 use crate::image::ImageError;
+use crate::image::registry::RegistryError;
 use crate::machine::MachineError;
 use crate::measure::MeasureError;
 use crate::target::TargetError;
@@ -111,6 +112,9 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
                 "`taremark image ls` lists what is there; `taremark image import` or `load` adds one".into(),
             );
         }
+        if let Some(ImageError::Registry(e)) = cause.downcast_ref() {
+            return of_registry(e);
+        }
         if let Some(MeasureError::NotReady { .. }) = cause.downcast_ref() {
             return Some("another --ready, or a larger --memory".into());
         }
@@ -123,6 +127,21 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
             Some("another folder, by --out or TAREMARK_STORE".into())
         }
         ErrorKind::StorageFull => Some("free space, or another folder by --out or TAREMARK_STORE".into()),
+        _ => None,
+    }
+}
+
+fn of_registry(error: &RegistryError) -> Option<String> {
+    match error {
+        RegistryError::NoHost(_) => {
+            Some("the name with its registry's host, or `taremark image tag` first".into())
+        }
+        RegistryError::Denied { host, .. } => {
+            Some(format!("`podman login {host}` or `docker login {host}`, or --authfile"))
+        }
+        e if e.is_tls() => {
+            Some("--ca with the registry's authority, or --insecure for a registry of your own".into())
+        }
         _ => None,
     }
 }

@@ -4,18 +4,25 @@
 //! Exit codes: 0 all well, 1 a run failed, 2 usage, 3 the host lacks something.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod aa;
+mod adapt;
 mod bench;
 mod bytes;
+mod compare;
 mod completions;
 mod doctor;
 mod failure;
+mod history;
 mod image;
 mod kernel;
+mod learn;
 mod man;
 mod profile;
 mod progress;
 mod report;
+mod resume;
 mod targets;
+mod time;
 mod workloads;
 
 use clap::{Parser, Subcommand};
@@ -43,10 +50,20 @@ enum Verb {
     Doctor(doctor::Arguments),
     /// Write tables, charts and report of a record anew
     Report(report::Arguments),
+    /// Say by how much two records differ and how surely, and whether limits hold
+    Compare(compare::Arguments),
+    /// Show how figures moved over many records, and where their level changed
+    History(history::Arguments),
+    /// Measure the same target twice, over and over: false alarms and the noise floor
+    Aa(aa::Arguments),
     /// Import, load, list, inspect and remove images
     Image(image::Arguments),
     /// Fetch, build, list and choose kernels for machines
     Kernel(kernel::Arguments),
+    /// Lessons that do the thing on this machine
+    Learn(learn::Arguments),
+    /// Time commands side by side
+    Time(time::Arguments),
     /// Print a shell's completions
     Completions(completions::Arguments),
     /// Print the manual page, or write all of them into a folder
@@ -61,8 +78,13 @@ pub fn main() -> ExitCode {
         Verb::Bench(a) => bench::run(&a),
         Verb::Doctor(a) => doctor::run(&a),
         Verb::Report(a) => report::run(&a),
+        Verb::Compare(a) => compare::run(&a),
+        Verb::History(a) => history::run(&a),
+        Verb::Aa(a) => aa::run(&a),
         Verb::Image(a) => image::run(&a),
         Verb::Kernel(a) => kernel::run(&a),
+        Verb::Learn(a) => learn::run(&a),
+        Verb::Time(a) => time::run(&a),
         Verb::Completions(a) => completions::run(&a),
         Verb::Man(a) => man::run(&a),
     };

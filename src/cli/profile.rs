@@ -24,6 +24,8 @@ pub struct Length {
     pub max_blocks: u32,
     /// For all blocks together, warm-up included.
     pub budget: Duration,
+    /// Width wanted of the interval of a start-up's ratio to the net; the pilot says how many blocks it takes.
+    pub width: Option<f64>,
     /// Workloads of the default selection.
     pub workloads: &'static [&'static str],
     /// With a second container target, whose difference from the first is the noise floor.
@@ -36,18 +38,19 @@ const ALL: [&str; 9] = ["hello", "cpu", "memory", "syscall", "disk", "http", "re
 impl Profile {
     /// Its length.
     pub fn length(self) -> Length {
-        let length = |name, blocks: (u32, u32), minutes: f64, workloads, same_twice| Length {
+        let length = |name, blocks: (u32, u32), minutes: f64, width, workloads, same_twice| Length {
             name,
             min_blocks: blocks.0,
             max_blocks: blocks.1,
             budget: Duration::from_secs_f64(minutes * 60.0),
+            width: Some(width),
             workloads,
             same_twice,
         };
         match self {
-            Profile::Quick => length("quick", (3, 12), 1.6, &SERVICES[..], false),
-            Profile::Standard => length("standard", (10, 60), 15.0, &ALL[..], false),
-            Profile::Full => length("full", (20, 300), 60.0, &ALL[..], true),
+            Profile::Quick => length("quick", (3, 12), 1.6, 0.10, &SERVICES[..], false),
+            Profile::Standard => length("standard", (10, 60), 15.0, 0.05, &ALL[..], false),
+            Profile::Full => length("full", (20, 300), 60.0, 0.02, &ALL[..], true),
         }
     }
 }

@@ -1,19 +1,56 @@
 //! `taremark report`: from a record alone.
 
+use super::failure::Usage;
+use crate::report::export::Format;
 use anyhow::Context;
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Folder of a record
-    #[arg(value_name = "RECORD")]
-    dir: PathBuf,
+    #[arg(value_name = "RECORD", required_unless_present_any = ["export"])]
+    dir: Option<PathBuf>,
+    /// Write the record in another tool's format instead, to standard output [csv, json, insight, json-schema, parquet, perfetto,
+    /// openmetrics, bencher, github-action, hyperfine]
+    #[arg(long, value_name = "FORMAT", value_parser = format)]
+    export: Option<Format>,
+    /// Write the export into this file, by way of one beside it
+    #[arg(long, value_name = "FILE", requires = "export")]
+    output: Option<PathBuf>,
+}
+
+fn format(text: &str) -> Result<Format, String> {
+    let known = Format::ALL.iter().find(|f| f.0 == text).map(|f| f.1);
+    known.ok_or_else(|| format!("unknown format: {} are known", Format::ALL.map(|f| f.0).join(", ")))
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    show(&arguments.dir)?;
+    match (arguments.export, &arguments.dir) {
+        (Some(format), dir) => export(format, dir.as_deref(), arguments.output.as_deref())?,
+        (None, Some(dir)) => show(dir)?,
+        (None, None) => {}
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+fn export(format: Format, dir: Option<&Path>, output: Option<&Path>) -> anyhow::Result<()> {
+    let bytes = match (format, dir) {
+        (Format::JsonSchema, _) => crate::report::export::schema()?,
+        (_, None) => return Err(Usage { what: "which record? give its folder".into() }.into()),
+        (_, Some(dir)) => {
+            let record =
+                crate::record::reader::read(dir).with_context(|| format!("export {}", dir.display()))?;
+            record.warnings.iter().for_each(|w| eprintln!("note: {w}"));
+            crate::report::export::export(&record, format)?
+        }
+    };
+    let Some(path) = output else { return Ok(std::io::stdout().write_all(&bytes)?) };
+    // A collector that reads it meanwhile sees the old file or the new one.
+    let beside = path.with_extension("new");
+    std::fs::write(&beside, bytes).with_context(|| format!("write {}", beside.display()))?;
+    std::fs::rename(&beside, path).with_context(|| format!("write {}", path.display()))
 }
 
 /// Renders, and prints the table, what a reader has to know, and where the page lies.

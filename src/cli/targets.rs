@@ -5,25 +5,29 @@ use super::kernel::MachineArguments;
 use crate::measure::session::Session;
 use crate::target::Target;
 use crate::target::container::ContainerTarget;
-use crate::target::microvm::MicroVmTarget;
+use crate::target::microvm::{MicroVmOptions, MicroVmTarget};
+use crate::target::microvm_restored::RestoredTarget;
 use crate::target::oci::OciTarget;
 use crate::target::process::ProcessTarget;
 
 /// Names, in the order of tables.
 pub const KNOWN: [&str; 3] = ["process", "container", "microvm"];
+/// Further ones, run when they are asked for: other kernels, and machines that are restored instead of booted.
+pub const MORE: [&str; 3] = ["microvm:own", "microvm-restored", "microvm-restored:own"];
 
 /// Checks names, puts them in the order of tables and each once. `oci:<program>` is any other runtime.
 pub fn named(names: &[String]) -> anyhow::Result<Vec<String>> {
     let other = |n: &str| n.strip_prefix("oci:").is_some_and(|r| !r.is_empty());
-    if let Some(unknown) = names.iter().find(|n| !KNOWN.contains(&n.as_str()) && !other(n)) {
-        let what = format!("unknown target {unknown:?}: {} and oci:RUNTIME are known", KNOWN.join(", "));
+    let known: Vec<&str> = KNOWN.into_iter().chain(MORE).collect();
+    if let Some(unknown) = names.iter().find(|n| !known.contains(&n.as_str()) && !other(n)) {
+        let what = format!("unknown target {unknown:?}: {} and oci:RUNTIME are known", known.join(", "));
         return Err(Usage { what }.into());
     }
     if names.is_empty() {
         return Ok(KNOWN.map(String::from).to_vec());
     }
     let mut sorted = names.to_vec();
-    let place = |n: &String| KNOWN.iter().position(|k| k == n).map_or(3, |p| p * 2);
+    let place = |n: &String| known.iter().position(|k| k == n).map_or(3, |p| p * 2);
     sorted.sort_by_key(place);
     sorted.dedup();
     Ok(sorted)
@@ -50,7 +54,15 @@ pub fn make(
             other if other.starts_with("oci:") => {
                 targets.push(Box::new(OciTarget::new(other.trim_start_matches("oci:"), scratch())?));
             }
-            _ => targets.push(Box::new(MicroVmTarget::new(machine.options(&session.scratch))?)),
+            other => {
+                let options =
+                    MicroVmOptions { own: other.ends_with(":own"), ..machine.options(&session.scratch) };
+                if other.starts_with("microvm-restored") {
+                    targets.push(Box::new(RestoredTarget::new(options)?));
+                } else {
+                    targets.push(Box::new(MicroVmTarget::new(options)?));
+                }
+            }
         }
     }
     Ok(targets)

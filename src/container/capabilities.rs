@@ -28,6 +28,16 @@ fn set(names: &[String]) -> u64 {
     names.iter().filter_map(|n| Capability::from_str(n).ok()).fold(0, |bits, c| bits | 1 << c.index())
 }
 
+/// Names that nobody knows: they are told, and passed over.
+pub fn warn_of_unknown(wanted: &Capabilities) {
+    let all = [&wanted.bounding, &wanted.effective, &wanted.inheritable, &wanted.permitted, &wanted.ambient];
+    let unknown = |n: &&String| Capability::from_str(n).is_err();
+    let names: std::collections::BTreeSet<&String> = all.into_iter().flatten().filter(unknown).collect();
+    for name in names {
+        super::warning::warn(&format!("process.capabilities: {name} is not known here, and passed over"));
+    }
+}
+
 /// Before the user is changed: takes everything out of the bounding set that is not to stay in it.
 pub fn drop_bounding(wanted: &Capabilities) -> Result<(), std::io::Error> {
     let wanted = set(&wanted.bounding);
@@ -40,7 +50,9 @@ pub fn drop_bounding(wanted: &Capabilities) -> Result<(), std::io::Error> {
 /// After the user is changed: the other four sets. Ambient ones that are not permitted and inheritable cannot be
 /// raised, and are passed over.
 pub fn apply(wanted: &Capabilities) -> Result<(), std::io::Error> {
-    let (permitted, inheritable) = (set(&wanted.permitted), set(&wanted.inheritable));
+    let (wanted_permitted, inheritable) = (set(&wanted.permitted), set(&wanted.inheritable));
+    // What we do not hold ourselves cannot be granted.
+    let permitted = wanted_permitted & process::permitted()?;
     process::set_capabilities(set(&wanted.effective) & permitted, permitted, inheritable)?;
     process::clear_ambient()?;
     let ambient = set(&wanted.ambient) & permitted & inheritable;

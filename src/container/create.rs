@@ -4,10 +4,10 @@ use super::config::{Hooks, RuntimeConfig};
 use super::console::{self, Console};
 use super::error::{RuntimeError, io, system};
 use super::launch::{Launched, Wish, cgroups_path, launch};
-use super::state::{GATE, Saved, StateDir, Status, start_time};
+use super::state::{GATE, LATE, Saved, StateDir, Status, start_time};
 use super::trace::{Trace, chrome};
-use super::{hooks, listen};
-use std::os::fd::OwnedFd;
+use super::{capabilities, hooks, listen};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// What `create` and `run` are given.
@@ -63,15 +63,18 @@ pub(super) fn prepare(
     let (config, json) = RuntimeConfig::read(&bundle)?;
     trace.done("parse");
     let console = console::open(config.process.terminal, options.console_socket.as_deref(), foreground)?;
+    config.process.capabilities.iter().for_each(capabilities::warn_of_unknown);
     let dir = StateDir::create(&options.root, &options.id)?;
     let mut saved = saved(options, &bundle, &config, 0, now());
     let gate = if gated { make_gate(&dir).map(Some) } else { Ok(None) };
     let launched = gate.and_then(|gate| {
+        let late = (gated && saved.hooks_at_start).then(|| late(&dir)).transpose()?;
         let wish = Wish {
             options,
             bundle: &bundle,
             config: &config,
             gate,
+            late,
             console: console.as_ref().map(|c| &c.to),
             preserved: &preserved,
             saved: &saved.clone(),
@@ -83,6 +86,9 @@ pub(super) fn prepare(
         Ok(launched) => Ok(Prepared { launched, dir, console, saved }),
         Err(e) => {
             let _ = dir.remove();
+            if matches!(e, RuntimeError::Hook(_) | RuntimeError::HookInside(_)) {
+                super::kill::after(&saved);
+            }
             Err(e)
         }
     }
@@ -97,8 +103,9 @@ pub(super) fn saved(
     created: String,
 ) -> Saved {
     let later = config.hooks.clone().unwrap_or_default();
+    let hooks_at_start = !(later.start_container.is_empty() && later.poststart.is_empty());
     Saved {
-        oci_version: config.oci_version.clone(),
+        oci_version: "1.2.0".into(),
         id: options.id.clone(),
         pid,
         start_time: start_time(pid).unwrap_or(0),
@@ -107,6 +114,7 @@ pub(super) fn saved(
         annotations: config.annotations.clone(),
         created,
         owner: nix::unistd::geteuid().as_raw(),
+        hooks_at_start,
         hooks: Hooks { poststart: later.poststart, poststop: later.poststop, ..Hooks::default() },
     }
 }
@@ -146,6 +154,12 @@ fn make_gate(dir: &StateDir) -> Result<OwnedFd, RuntimeError> {
         .map_err(system("open the FIFO"))
 }
 
+/// For what the init has to say to `start`.
+fn late(dir: &StateDir) -> Result<OwnedFd, RuntimeError> {
+    let path = dir.path().join(LATE);
+    std::fs::File::create_new(&path).map(OwnedFd::from).map_err(io("create", &path))
+}
+
 /// Lets a created container go.
 pub fn start(root: &Path, id: &str) -> Result<(), RuntimeError> {
     use rustix::fs::{Mode, OFlags};
@@ -161,9 +175,26 @@ pub fn start(root: &Path, id: &str) -> Result<(), RuntimeError> {
     // Unlinked first: a second `start` then finds a running container, never a second word to go.
     std::fs::remove_file(&path).map_err(io("remove", &path))?;
     rustix::io::write(&gate, b"0").map_err(system("write to the container's init"))?;
-    if let Err(e) = hooks::run("poststart", &saved.hooks.poststart, &saved.hook_state("running")) {
+    let started = if saved.hooks_at_start { follow(&gate, &dir, &saved) } else { Ok(()) };
+    if let Err(e) = started {
         super::kill::destroy(&saved, dir)?;
-        return Err(e.into());
+        return Err(e);
     }
     Ok(())
+}
+
+/// With hooks at this point: waits until the init has run its own and executed the workload (its end of the FIFO is then
+/// closed), and runs those that come after.
+fn follow(gate: &OwnedFd, dir: &StateDir, saved: &Saved) -> Result<(), RuntimeError> {
+    let mut fds = [nix::poll::PollFd::new(gate.as_fd(), nix::poll::PollFlags::empty())];
+    while let Err(e) = nix::poll::poll(&mut fds, nix::poll::PollTimeout::NONE) {
+        if e != nix::Error::EINTR {
+            return Err(system("wait for the container's init")(e));
+        }
+    }
+    let late = std::fs::read_to_string(dir.path().join(LATE)).unwrap_or_default();
+    if !late.is_empty() {
+        return Err(RuntimeError::Late(late));
+    }
+    Ok(hooks::run("poststart", &saved.hooks.poststart, &saved.hook_state("running"))?)
 }

@@ -26,13 +26,13 @@ pub fn make(root: &OwnedFd, config: &RuntimeConfig, user_namespace: bool) -> Res
     let before = umask(Mode::empty());
     for (name, major, minor) in DEFAULT {
         if user_namespace {
-            bind(&dev, name)?;
+            bind(&dev, name, &Path::new("/dev").join(name))?;
         } else {
             node(&dev, name, SFlag::S_IFCHR, makedev(major, minor), 0o666)?;
         }
     }
     for device in &config.linux.devices {
-        declared(root, device)?;
+        declared(root, device, user_namespace)?;
     }
     umask(before);
     for (name, to) in LINKS {
@@ -52,15 +52,28 @@ fn node(dir: &OwnedFd, name: &str, kind: SFlag, number: u64, mode: u32) -> Resul
     }
 }
 
-fn bind(dev: &OwnedFd, name: &str) -> Result<(), Step> {
+/// A file that is there already has to be the very device (config-linux.md, Devices).
+fn matches(dir: &OwnedFd, name: &str, kind: SFlag, number: u64) -> std::io::Result<()> {
+    let stat = match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => stat,
+        Err(rustix::io::Errno::NOENT) => return Ok(()),
+        Err(e) => return Err(e.into()),
+    };
+    let same_kind = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == kind;
+    let same = same_kind && (kind == SFlag::S_IFIFO || stat.st_rdev == number);
+    if same { Ok(()) } else { Err(std::io::Error::other("another file is there already")) }
+}
+
+/// The host's device: mknod is not allowed in a user namespace.
+fn bind(dev: &OwnedFd, name: &str, host: &Path) -> Result<(), Step> {
     let path = format!("/proc/self/fd/{}/{name}", dev.as_raw_fd());
     let failed = |e: std::io::Error| Step::new("bind device", name, e);
     std::fs::OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
-    mount(Some(format!("/dev/{name}").as_str()), path.as_str(), None::<&str>, MsFlags::MS_BIND, None::<&str>)
+    mount(Some(host), path.as_str(), None::<&str>, MsFlags::MS_BIND, None::<&str>)
         .map_err(|e| failed(e.into()))
 }
 
-fn declared(root: &OwnedFd, device: &Device) -> Result<(), Step> {
+fn declared(root: &OwnedFd, device: &Device, user_namespace: bool) -> Result<(), Step> {
     let shown = device.path.display().to_string();
     let parent = super::rootfs::make_dir(root, device.path.parent().unwrap_or(Path::new("/")))?;
     let name = device.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
@@ -77,6 +90,10 @@ fn declared(root: &OwnedFd, device: &Device) -> Result<(), Step> {
         }
     };
     let number = makedev(u64::from(device.major), u64::from(device.minor));
+    matches(&parent, &name, kind, number).map_err(|e| Step::new("make device", &shown, e))?;
+    if user_namespace && kind != SFlag::S_IFIFO {
+        return bind(&parent, &name, &device.path);
+    }
     node(&parent, &name, kind, number, device.file_mode.unwrap_or(0o666) & 0o7777)?;
     let id = |n: Option<u32>| Some(n.unwrap_or(0));
     let (uid, gid) =

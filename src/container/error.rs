@@ -93,22 +93,30 @@ pub enum RuntimeError {
         /// Its number.
         fd: u32,
     },
+    /// A hook in the container failed.
+    #[error("container init: {0}")]
+    HookInside(String),
     /// A hook failed.
     #[error(transparent)]
     Hook(#[from] super::hooks::HookError),
-    /// More than the user's own id is to be mapped.
-    #[error("{program}, which an ordinary user needs to map more than the own id: {said}")]
-    IdMap {
-        /// newuidmap or newgidmap.
-        program: &'static str,
-        /// What it said.
-        said: String,
-    },
     /// `--systemd-cgroup` without systemd.
     #[error(
         "--systemd-cgroup: systemd does not run on this host: leave it out, and cgroups are made directly"
     )]
     NoSystemd,
+    /// A namespace that is to be entered.
+    #[error("linux.namespaces[{index}].path: {path}")]
+    Namespace {
+        /// Place in the list.
+        index: usize,
+        /// As given.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// What went wrong between `start` and the workload.
+    #[error("container init: {0}")]
+    Late(String),
     /// No freezer.
     #[error("this host has no freezer for cgroups (controller freezer, or cgroup.freeze)")]
     NoFreezer,

@@ -5,10 +5,10 @@ use super::config::{NamespaceKind, Process, RuntimeConfig};
 use super::console::{self, Console};
 use super::error::{RuntimeError, io, system};
 use super::exec_child::{self, Joining};
-use super::state::{Saved, StateDir, Status, start_time};
+use super::state::{Saved, StateDir, Status};
 use super::{exec_process, listen, namespaces, relay, seccomp, sync};
-use crate::sys::process::{Forked, fork_into, wait_for};
-use std::os::fd::{AsRawFd, OwnedFd};
+use crate::sys::process::{Forked, catch_signals, fork_into, forward_to, wait_for};
+use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 
 pub use super::exec_process::Changes;
@@ -52,6 +52,9 @@ pub fn exec(options: &ExecOptions) -> Result<i32, RuntimeError> {
     let config = dir.config()?;
     let process = exec_process::process(options.process.as_deref(), &options.changes, &config)?;
     let console = console::open(process.terminal, options.console_socket.as_deref(), !options.detach)?;
+    if !options.detach {
+        catch_signals(&super::run::FORWARDED);
+    }
     let pid = start(options, &saved, &config, &process, console.as_ref())?;
     if let Some(path) = &options.pid_file {
         std::fs::write(path, pid.to_string()).map_err(io("write", path))?;
@@ -59,20 +62,11 @@ pub fn exec(options: &ExecOptions) -> Result<i32, RuntimeError> {
     if options.detach {
         return Ok(0);
     }
-    crate::sys::process::forward_signals(pid, &super::run::FORWARDED);
+    forward_to(pid);
     if let Some(ours) = console.and_then(|c| c.ours) {
         relay::copy(relay::receive(&ours)?, pid)?;
     }
     super::run::wait(pid)
-}
-
-/// The init, held so that its pid cannot come to mean another process.
-fn hold(saved: &Saved) -> Result<OwnedFd, RuntimeError> {
-    let gone = || RuntimeError::NotRunning { id: saved.id.clone() };
-    let pid = rustix::process::Pid::from_raw(saved.pid).ok_or_else(gone)?;
-    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).map_err(|_| gone())?;
-    // Only now is it certain that the pid is still that of the init.
-    if start_time(saved.pid) == Some(saved.start_time) { Ok(pidfd) } else { Err(gone()) }
 }
 
 fn start(
@@ -84,7 +78,7 @@ fn start(
 ) -> Result<i32, RuntimeError> {
     let preserved = listen::preserved(options.preserve_fds)?;
     let filter = config.linux.seccomp.as_ref().map(seccomp::compile).transpose()?;
-    let init = hold(saved)?;
+    let init = saved.hold()?;
     let cgroup = RunCgroup::open_at(&saved.cgroups_path)?;
     let born_in = cgroup.open_v2()?;
     let (ours, theirs) = sync::pair()?;

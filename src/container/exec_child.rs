@@ -40,7 +40,7 @@ pub struct Joining<'a> {
 /// Runs in the child and never returns.
 pub fn run(joining: &Joining) -> ! {
     let Err(step) = steps(joining);
-    tell(joining.sync, &Report::Failed(step.text().to_owned()));
+    tell(joining.sync, &step.report());
     process::exit_now(255)
 }
 

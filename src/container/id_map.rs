@@ -1,49 +1,40 @@
-//! Mappings of a user namespace (user_namespaces(7)): written by root, by an ordinary user for the own id alone, and by
-//! newuidmap and newgidmap for the ranges that /etc/subuid and /etc/subgid give to the user.
+//! Mappings of a user namespace (user_namespaces(7)).
 
 use super::config::IdMapping;
-use super::error::{RuntimeError, io};
+use super::error::{RuntimeError, io, system};
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Writes the mappings of the user namespace of `pid`.
+/// Writes the mappings of the user namespace of `pid`: directly where we may; else with groups given up, as an ordinary
+/// user may map itself alone; else by newuidmap and newgidmap, which know the ranges of /etc/subuid and /etc/subgid.
 pub fn write(pid: i32, uids: &[IdMapping], gids: &[IdMapping]) -> Result<(), RuntimeError> {
-    let root = nix::unistd::geteuid().is_root();
-    let own = |maps: &[IdMapping], id: u32| matches!(maps, [one] if one.host_id == id && one.size == 1);
-    if !root && own(gids, nix::unistd::getegid().as_raw()) {
-        // The price of a mapping without privileges: the groups stay as they are (user_namespaces(7)).
-        put(pid, "setgroups", "deny")?;
-    }
-    let maps = [
-        ("gid_map", "newgidmap", gids, nix::unistd::getegid().as_raw()),
-        ("uid_map", "newuidmap", uids, nix::unistd::geteuid().as_raw()),
-    ];
-    for (file, program, maps, id) in maps {
-        if root || own(maps, id) {
-            let text: String =
-                maps.iter().map(|m| format!("{} {} {}\n", m.container_id, m.host_id, m.size)).collect();
-            put(pid, file, &text)?;
-        } else {
-            by_program(pid, program, maps)?;
+    for (name, helper, maps) in [("gid_map", "newgidmap", gids), ("uid_map", "newuidmap", uids)] {
+        let path = PathBuf::from(format!("/proc/{pid}/{name}"));
+        let text: String =
+            maps.iter().map(|m| format!("{} {} {}\n", m.container_id, m.host_id, m.size)).collect();
+        let set = || std::fs::write(&path, &text);
+        let denied = |e: &std::io::Error| e.kind() == std::io::ErrorKind::PermissionDenied;
+        let mut result = set();
+        if name == "gid_map" && maps.len() == 1 && result.as_ref().is_err_and(denied) {
+            let groups = PathBuf::from(format!("/proc/{pid}/setgroups"));
+            result = std::fs::write(&groups, "deny").and_then(|()| set());
         }
+        if result.as_ref().is_err_and(denied) && maps.len() > 1 {
+            by_helper(helper, pid, maps)?;
+            continue;
+        }
+        result.map_err(io("write", &path))?;
     }
     Ok(())
 }
 
-fn put(pid: i32, file: &str, text: &str) -> Result<(), RuntimeError> {
-    let path = PathBuf::from(format!("/proc/{pid}/{file}"));
-    std::fs::write(&path, text).map_err(io("write", &path))
-}
-
-/// newuidmap(1): pid, then triples.
-fn by_program(pid: i32, program: &'static str, maps: &[IdMapping]) -> Result<(), RuntimeError> {
-    let triples = maps.iter().flat_map(|m| [m.container_id, m.host_id, m.size]).map(|n| n.to_string());
-    let output = Command::new(program).arg(pid.to_string()).args(triples).output();
-    let said = match output {
-        Ok(output) if output.status.success() => return Ok(()),
-        Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => "it is not installed (package uidmap)".into(),
-        Err(e) => e.to_string(),
-    };
-    Err(RuntimeError::IdMap { program, said })
+fn by_helper(helper: &'static str, pid: i32, maps: &[IdMapping]) -> Result<(), RuntimeError> {
+    let numbers = maps.iter().flat_map(|m| [m.container_id, m.host_id, m.size]).map(|n| n.to_string());
+    let output = Command::new(helper).arg(pid.to_string()).args(numbers).output();
+    let output = output.map_err(system("run newuidmap and newgidmap (package uidmap)"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = format!("{helper}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    Err(system("map the ids of linux.uidMappings and gidMappings")(std::io::Error::other(said)))
 }

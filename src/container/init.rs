@@ -43,10 +43,14 @@ pub struct Init<'a> {
     pub idmapped: Vec<idmap::Ready>,
     /// Move the root instead of pivot_root.
     pub no_pivot: bool,
+    /// Whether the runtime itself is in a user namespace: it goes without a cgroup where it may not make one.
+    pub rootless: bool,
     /// With a session keyring of its own.
     pub keyring: bool,
     /// For the state that hooks get.
     pub saved: &'a Saved,
+    /// Read by `start`, where that waits for the exec: gets what went wrong behind the gate.
+    pub late: Option<OwnedFd>,
     /// Whether the gate is behind it.
     pub started: Cell<bool>,
     /// Its time line.
@@ -57,10 +61,14 @@ pub struct Init<'a> {
 pub fn run(mut init: Init) -> ! {
     let trace = std::mem::replace(&mut init.trace, Trace::new(false)).again();
     let Err(step) = steps(&init, trace);
-    tell(&init.sync, &Report::Failed(step.text().to_owned()));
+    tell(&init.sync, &step.report());
     if init.started.get() {
-        // Nobody listens any more once `start` has been called.
-        let _ = rustix::io::write(rustix::stdio::stderr(), format!("tarec: {}\n", step.text()).as_bytes());
+        // Nobody listens at the socket any more once `start` has been called.
+        let line = format!("tarec: {}\n", step.text());
+        let _ = match &init.late {
+            Some(file) => rustix::io::write(file, step.text().as_bytes()),
+            None => rustix::io::write(rustix::stdio::stderr(), line.as_bytes()),
+        };
     }
     process::exit_now(1)
 }
@@ -74,7 +82,10 @@ fn steps(init: &Init, mut trace: Trace) -> Result<Infallible, Step> {
     let named =
         |what: &'static str, object: &'static str| move |e: nix::Error| Step::new(what, object, e.into());
     nix::unistd::setsid().map_err(named("make", "a session"))?;
-    init.place.enter(config)?;
+    let placed = init.place.enter(config);
+    if !init.rootless {
+        placed?;
+    }
     trace.done("cgroup");
     namespaces::enter(&init.entered).map_err(named("enter", "namespaces"))?;
     if user_namespace {
@@ -106,7 +117,7 @@ fn own_pid() -> i32 {
 /// As much as can be before the word to go, the rest after it.
 fn mount_all(init: &Init, root: &OwnedFd, pid: i32, procfs: &Procfs, trace: &mut Trace) -> Result<(), Step> {
     let config = init.config;
-    let order = Order::of(config);
+    let order = Order::of(config, init.rootless);
     let mounter = Mounter { init, root };
     mounter.mount(&order.first)?;
     let inside = if order.last_is_plain { Some(mounter.go_inside()?) } else { None };
@@ -139,7 +150,7 @@ fn hooks_before_pivot(init: &Init, pid: i32) -> Result<(), Step> {
     tell(&init.sync, &Report::Mounted);
     wait(&init.sync)?;
     let state = init.saved.state("creating", pid).to_string();
-    hooks::run("createContainer", &all.create_container, state.as_bytes()).map_err(|e| Step::told("hook", &e))
+    hooks::run("createContainer", &all.create_container, state.as_bytes()).map_err(|e| Step::of_hook(&e))
 }
 
 /// Mounts for one container.
@@ -150,21 +161,36 @@ struct Mounter<'a> {
 
 impl Mounter<'_> {
     fn mount(&self, mounts: &[&Mount]) -> Result<(), Step> {
-        mounts.iter().try_for_each(|m| match m.kind.as_str() {
-            "cgroup" => cgroup_mount::mount_cgroups(self.root, m, self.init.place.cgroup, self.init.config),
-            _ => rootfs::mount_one(self.root, m, self.init.bundle, self.idmapped(m)),
+        mounts.iter().try_for_each(|m| {
+            let mounted = match m.kind.as_str() {
+                "cgroup" => {
+                    cgroup_mount::mount_cgroups(self.root, m, self.init.place.cgroup, self.init.config)
+                }
+                _ => rootfs::mount_one(self.root, m, self.init.bundle, self.idmapped(m)),
+            };
+            mounted.map_err(|step| step.within(&format!("mounts[{}]", self.index(m))))
         })
     }
 
+    fn index(&self, m: &Mount) -> usize {
+        let all = &self.init.config.mounts;
+        all.iter().position(|other| std::ptr::eq(other, m)).unwrap_or(all.len())
+    }
+
     fn idmapped(&self, m: &Mount) -> Option<&OwnedFd> {
-        let is_it = |r: &&idmap::Ready| std::ptr::eq(&raw const self.init.config.mounts[r.index], m);
-        self.init.idmapped.iter().find(is_it).map(|r| &r.tree)
+        let ready = &self.init.idmapped;
+        if ready.is_empty() {
+            return None;
+        }
+        let index = self.index(m);
+        ready.iter().find(|r| r.index == index).map(|r| &r.tree)
     }
 
     /// Makes the devices and lets go of the host's root. The container's null device, for masks.
     fn go_inside(&self) -> Result<OwnedFd, Step> {
         let config = self.init.config;
-        devices::make(self.root, config, config.namespace(NamespaceKind::User).is_some())?;
+        let user_namespace = self.init.rootless || config.namespace(NamespaceKind::User).is_some();
+        devices::make(self.root, config, user_namespace)?;
         let null = cover::open_null(self.root)?;
         if let Some(console) = self.init.console {
             let process = &config.process;
@@ -175,7 +201,7 @@ impl Mounter<'_> {
         if self.init.no_pivot {
             rootfs::move_root(self.root)?
         } else {
-            rootfs::pivot(self.root)?
+            rootfs::pivot(self.root, config)?
         }
         rootfs::set_propagation(config)?;
         Ok(null)
@@ -226,7 +252,7 @@ fn last_steps(init: &Init, pid: i32, procfs: &Procfs, mut trace: Trace) -> Resul
     if let Some(all) = &config.hooks {
         let state = init.saved.state("created", pid).to_string();
         hooks::run("startContainer", &all.start_container, state.as_bytes())
-            .map_err(|e| Step::told("hook", &e))?;
+            .map_err(|e| Step::of_hook(&e))?;
     }
     Err(confine.execute(&program))
 }

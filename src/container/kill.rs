@@ -2,7 +2,7 @@
 
 use super::cgroup::RunCgroup;
 use super::error::{RuntimeError, system};
-use super::state::{Saved, StateDir, Status, start_time};
+use super::state::{Saved, StateDir, Status};
 use super::{freezer, hooks};
 use nix::sys::signal::Signal;
 use std::path::Path;
@@ -23,25 +23,21 @@ pub fn parse_signal(text: &str) -> Result<Signal, RuntimeError> {
 pub fn kill(root: &Path, id: &str, signal: Signal, all: bool) -> Result<(), RuntimeError> {
     let dir = StateDir::open(root, id)?;
     let saved = dir.load()?;
-    let send = |pid| nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal);
+    let cgroup = RunCgroup::open_at(&saved.cgroups_path)?;
     if all {
-        let cgroup = RunCgroup::open_at(&saved.cgroups_path)?;
         for pid in cgroup.pids()? {
-            let _ = send(pid);
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal);
         }
-        let frozen = signal == Signal::SIGKILL && freezer::is_frozen(&cgroup);
-        return if frozen { freezer::thaw(&cgroup) } else { Ok(()) };
-    }
-    match dir.status(&saved) {
-        Status::Stopped => return Err(RuntimeError::NotRunning { id: id.to_owned() }),
-        Status::Paused if signal == Signal::SIGKILL => {
-            // v1 ends a frozen task only once it is let go.
-            send(saved.pid).map_err(system("kill"))?;
-            return freezer::thaw(&RunCgroup::open_at(&saved.cgroups_path)?);
+    } else {
+        if dir.status(&saved) == Status::Stopped {
+            return Err(RuntimeError::NotRunning { id: id.to_owned() });
         }
-        _ => {}
+        let known = rustix::process::Signal::from_named_raw(signal as i32);
+        let known = known.ok_or_else(|| RuntimeError::Signal(signal.to_string()))?;
+        rustix::process::pidfd_send_signal(saved.hold()?, known).map_err(system("kill"))?;
     }
-    send(saved.pid).map_err(system("kill"))
+    // v1 ends a frozen task only once it is let go.
+    if signal == Signal::SIGKILL && freezer::is_frozen(&cgroup) { freezer::thaw(&cgroup) } else { Ok(()) }
 }
 
 /// Ends and removes a container, hooks included.
@@ -62,8 +58,8 @@ pub(super) fn destroy(saved: &Saved, dir: StateDir) -> Result<(), RuntimeError> 
 
 /// The init of a container that has no cgroup of its own any more is not in [`RunCgroup::clear`]'s reach.
 fn end_init(saved: &Saved) {
-    if start_time(saved.pid) == Some(saved.start_time) {
-        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(saved.pid), Signal::SIGKILL);
+    if let Ok(init) = saved.hold() {
+        let _ = rustix::process::pidfd_send_signal(init, rustix::process::Signal::KILL);
     }
 }
 

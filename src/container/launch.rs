@@ -13,8 +13,8 @@ use super::listen::Preserved;
 use super::place::Place;
 use super::state::Saved;
 use super::trace::{Span, Trace};
-use super::{hooks, id_map, idmap, init, namespaces, network, place, seccomp, sync};
-use crate::sys::process::{Forked, fork_into};
+use super::{hooks, id_map, idmap, init, namespaces, network, rlimits, seccomp, sync, warning};
+use crate::sys::process::{Forked, fork_into, in_user_namespace};
 use std::cell::Cell;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
@@ -41,6 +41,8 @@ pub struct Wish<'a> {
     pub config: &'a RuntimeConfig,
     /// With it the init waits for `start`.
     pub gate: Option<OwnedFd>,
+    /// Gets what goes wrong behind the gate.
+    pub late: Option<OwnedFd>,
     /// Where the master of the terminal goes.
     pub console: Option<&'a OwnedFd>,
     /// Descriptors that are handed through.
@@ -61,7 +63,6 @@ pub fn launch(
     trace.done("seccomp");
     let cgroup = RunCgroup::plan(Hierarchies::detect()?, &cgroups_path(config, &wish.options.id))?
         .only_needed(&config.linux.resources);
-    let cgroup = place::reachable(cgroup);
     match start(wish, filter, &cgroup, &mut trace, started) {
         Ok((pid, init_spans)) => {
             trace.done("wait");
@@ -83,9 +84,12 @@ fn start(
     trace: &mut Trace,
     started: impl FnOnce(i32) -> Result<(), RuntimeError>,
 ) -> Result<Started, RuntimeError> {
-    let Wish { options, bundle, config, gate, console, preserved, saved } = wish;
-    let place = Place::prepare(cgroup, config)?;
-    let born_in = cgroup.open_v2()?;
+    let rootless = !nix::unistd::geteuid().is_root() || in_user_namespace();
+    let Wish { options, bundle, config, gate, late, console, preserved, saved } = wish;
+    let (place, born_in) = match Place::prepare(cgroup, config) {
+        Err(_) if rootless => (Place::without(cgroup), None),
+        place => (place?, cgroup.open_v2()?),
+    };
     trace.done("cgroup");
     let entered = namespaces::open(config)?;
     namespaces::enter_pid(&entered).map_err(system("enter the pid namespace"))?;
@@ -103,12 +107,14 @@ fn start(
         preserved,
         idmapped: idmap::prepare(config, bundle)?,
         no_pivot: options.no_pivot,
+        rootless,
         keyring: !options.no_new_keyring,
         saved,
+        late,
         started: Cell::new(false),
         trace: trace.again(),
     };
-    let flags = namespaces::clone_flags(config);
+    let flags = namespaces::clone_flags(config, rootless);
     let (pid, pidfd) =
         match fork_into(flags, born_in.as_ref().map(AsRawFd::as_raw_fd)).map_err(system("clone3"))? {
             Forked::Child => {
@@ -119,27 +125,33 @@ fn start(
         };
     drop(plan);
     trace.done("clone");
-    let result = beside(pid, config, &ours, trace, started)
+    let result = beside(pid, config, rootless, &ours, trace, started)
         .and_then(|()| sync::heard(&ours, gated, || hooks_of_runtime(config, &saved.state("creating", pid))));
     if result.is_err() {
         end(pid, &pidfd);
     }
-    Ok((pid, result?))
+    let spans = result?;
+    if rootless && !cgroup.exists() {
+        warning::warn("the container has no cgroup of its own, as this user may make none: no limits hold");
+    }
+    Ok((pid, spans))
 }
 
 /// What the runtime does while the init mounts.
 fn beside(
     pid: i32,
     config: &RuntimeConfig,
+    rootless: bool,
     init: &OwnedFd,
     trace: &mut Trace,
     started: impl FnOnce(i32) -> Result<(), RuntimeError>,
 ) -> Result<(), RuntimeError> {
     if config.namespace(NamespaceKind::User).is_some() {
+        rlimits::set_of(pid, &config.process.rlimits)?;
         id_map::write(pid, &config.linux.uid_mappings, &config.linux.gid_mappings)?;
         sync::go(init, None)?;
     }
-    let network = network::is_made_beside(config).then(network::make).transpose()?;
+    let network = network::is_made_beside(config, rootless).then(network::make).transpose()?;
     trace.done("network");
     started(pid)?;
     trace.done("state");

@@ -1,10 +1,13 @@
 //! Namespaces: which are made by the clone, which are entered by path.
 
 use super::config::{NamespaceKind, RuntimeConfig};
-use super::error::{RuntimeError, io};
+use super::error::RuntimeError;
 use super::rootfs::Step;
+use crate::sys::nsfs::namespace_type;
 use nix::sched::CloneFlags;
-use std::os::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 fn flag(kind: NamespaceKind) -> CloneFlags {
     match kind {
@@ -22,8 +25,8 @@ fn flag(kind: NamespaceKind) -> CloneFlags {
 
 /// Namespaces that clone3 makes: all new ones but cgroup (made once the child is in its cgroup, which becomes its
 /// root), time (which only unshare takes), and the network where the runtime makes it.
-pub fn clone_flags(config: &RuntimeConfig) -> u64 {
-    let beside = super::network::is_made_beside(config);
+pub fn clone_flags(config: &RuntimeConfig, rootless: bool) -> u64 {
+    let beside = super::network::is_made_beside(config, rootless);
     let made = config.linux.namespaces.iter().filter(|n| n.path.is_none());
     let made = made.filter(|n| !matches!(n.kind, NamespaceKind::Cgroup | NamespaceKind::Time));
     let made = made.filter(|n| !(beside && n.kind == NamespaceKind::Network));
@@ -43,13 +46,20 @@ pub struct Entered {
 
 /// Opens those that are entered by path. A pid namespace is entered by the runtime itself before the clone.
 pub fn open(config: &RuntimeConfig) -> Result<Vec<Entered>, RuntimeError> {
-    let by_path = config.linux.namespaces.iter().filter_map(|n| n.path.as_ref().map(|p| (n.kind, p)));
-    by_path
-        .map(|(kind, path)| {
-            let file = std::fs::File::open(path).map_err(io("open namespace", path))?;
-            Ok(Entered { kind, fd: file.into() })
-        })
-        .collect()
+    let all = config.linux.namespaces.iter().enumerate();
+    all.filter_map(|(index, n)| Some(open_one(index, n.kind, n.path.as_deref()?))).collect()
+}
+
+/// Made sure of before anything is made: an error later could not say which one it was.
+fn open_one(index: usize, kind: NamespaceKind, path: &Path) -> Result<Entered, RuntimeError> {
+    let failed = |source| RuntimeError::Namespace { index, path: path.to_owned(), source };
+    // O_NONBLOCK: the path may be a FIFO.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| failed(e.into()))?;
+    if namespace_type(fd.as_fd()).ok() != Some(flag(kind).bits() as u32) {
+        return Err(failed(std::io::Error::other(format!("is not a namespace of type {kind:?}"))));
+    }
+    Ok(Entered { kind, fd })
 }
 
 /// In the runtime, before the clone: a pid namespace takes in children only.

@@ -12,9 +12,10 @@ pub fn is_new(config: &RuntimeConfig) -> bool {
     config.namespace(NamespaceKind::Network).is_some_and(|n| n.path.is_none())
 }
 
-/// Whether the runtime makes it. In a user namespace the container must own it, so there the clone makes it.
-pub fn is_made_beside(config: &RuntimeConfig) -> bool {
-    is_new(config) && config.namespace(NamespaceKind::User).is_none()
+/// Whether the runtime makes it. In a user namespace the container must own it, so there the clone makes it; and a
+/// runtime that is in one itself (`rootless`) could not come back to its own network.
+pub fn is_made_beside(config: &RuntimeConfig, rootless: bool) -> bool {
+    !rootless && is_new(config) && config.namespace(NamespaceKind::User).is_none()
 }
 
 /// Makes one, with its loopback up. The calling thread is back in its own network afterwards, where hooks belong.

@@ -23,7 +23,7 @@ fn waits(m: &Mount) -> bool {
 
 impl<'a> Order<'a> {
     /// For this config.
-    pub fn of(config: &'a RuntimeConfig) -> Self {
+    pub fn of(config: &'a RuntimeConfig, in_user_namespace: bool) -> Self {
         let at = config.mounts.iter().position(waits).unwrap_or(config.mounts.len());
         let (first, rest) = config.mounts.split_at(at);
         let fresh_dev = first.iter().any(|m| m.kind == "tmpfs" && m.destination == Path::new("/dev"));
@@ -39,7 +39,9 @@ impl<'a> Order<'a> {
         // Mounts after the pivot go by /proc: it has to be the kernel's, and nothing over any part of it.
         let on_proc = first.iter().filter(|m| m.destination.starts_with("/proc")).collect::<Vec<_>>();
         let real_proc = matches!(on_proc[..], [m] if m.kind == "proc" && m.destination == Path::new("/proc"));
-        let last_is_plain = real_proc && !hooks && !bound && last.iter().all(|m| waits(m));
+        // The kernel lets a user namespace mount sysfs only while another one is in sight: that of the host.
+        let user = in_user_namespace || config.namespace(super::config::NamespaceKind::User).is_some();
+        let last_is_plain = real_proc && !hooks && !user && !bound && last.iter().all(|m| waits(m));
         Self { first: first.iter().chain(before).collect(), last, last_is_plain }
     }
 }
@@ -55,7 +57,7 @@ mod tests {
             ..Mount::default()
         };
         let config = RuntimeConfig { mounts: mounts.iter().map(mount).collect(), ..RuntimeConfig::default() };
-        let order = Order::of(&config);
+        let order = Order::of(&config, false);
         let names = |v: &[&Mount]| v.iter().map(|m| m.destination.display().to_string()).collect();
         (names(&order.first), names(&order.last), order.last_is_plain)
     }

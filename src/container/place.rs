@@ -22,26 +22,12 @@ enum Task {
     None,
 }
 
-/// `cgroup`, or none, with a warning, for an ordinary user to whom none is delegated. Root is told by the error.
-pub fn reachable(cgroup: RunCgroup) -> RunCgroup {
-    if nix::unistd::geteuid().is_root() || cgroup.may_be_made() {
-        return cgroup;
-    }
-    let words = "tarec: warning: no cgroup is delegated to this user: the container runs without limits\n";
-    let _ = rustix::io::write(rustix::stdio::stderr(), words.as_bytes());
-    cgroup.nowhere()
-}
-
 impl<'a> Place<'a> {
     /// Before the clone: makes the cgroup where the init cannot.
     pub fn prepare(cgroup: &'a RunCgroup, config: &RuntimeConfig) -> Result<Self, RuntimeError> {
         let mut place = Self { cgroup, task: Task::Make };
         // Here, as the init cannot see processes that are not of its pid namespace.
         cgroup.refuse_if_in_use()?;
-        if cgroup.is_nowhere() {
-            place.task = Task::None;
-            return Ok(place);
-        }
         if cgroup.hierarchies().is_v2() {
             place.make(config)?;
             place.task = Task::None;
@@ -50,6 +36,11 @@ impl<'a> Place<'a> {
             place.task = Task::Join(cgroup.open_tasks()?);
         }
         Ok(place)
+    }
+
+    /// For a user who may not make one: what is left is where the runtime is itself.
+    pub fn without(cgroup: &'a RunCgroup) -> Self {
+        Self { cgroup, task: Task::None }
     }
 
     fn make(&self, config: &RuntimeConfig) -> Result<(), CgroupError> {

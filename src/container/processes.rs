@@ -2,14 +2,19 @@
 
 use super::cgroup::RunCgroup;
 use super::error::{RuntimeError, system};
-use super::state::StateDir;
+use super::state::{StateDir, Status};
 use std::path::Path;
 use std::process::Command;
 
 /// Pids of the host, in order.
 pub fn pids(root: &Path, id: &str) -> Result<Vec<i32>, RuntimeError> {
-    let saved = StateDir::open(root, id)?.load()?;
+    let dir = StateDir::open(root, id)?;
+    let saved = dir.load()?;
     let mut pids = RunCgroup::open_at(&saved.cgroups_path)?.pids()?;
+    if pids.is_empty() && dir.status(&saved) != Status::Stopped {
+        // A container without a cgroup of its own: its init is all that is known.
+        pids.push(saved.pid);
+    }
     pids.sort_unstable();
     Ok(pids)
 }

@@ -10,6 +10,7 @@
 use super::attach;
 use super::config::{Mount, RuntimeConfig};
 use super::mount_options::{Options, parse, propagation};
+use super::sync::Report;
 use crate::sys::mount_attr::{MountAttr, mount_setattr};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use rustix::fs::{Mode, OFlags, ResolveFlags, mkdirat, openat2};
@@ -23,23 +24,42 @@ pub const SIZE: &str = "org.taremark.overlay.size";
 
 /// A step that failed in the container's init.
 #[derive(Debug)]
-pub struct Step(String);
+pub struct Step {
+    text: String,
+    hook: bool,
+}
 
 impl Step {
     /// `what` on `object`.
     pub fn new(what: &str, object: &str, source: std::io::Error) -> Self {
-        Self(format!("{what} {object}: {source}"))
+        Self { text: format!("{what} {object}: {source}"), hook: false }
     }
 
     /// `what`, as an error of ours with its causes tells it.
     pub fn told(what: &str, error: &dyn std::error::Error) -> Self {
         let causes = std::iter::successors(Some(error), |e| e.source());
-        Self(causes.fold(what.to_owned(), |text, cause| format!("{text}: {cause}")))
+        Self { text: causes.fold(what.to_owned(), |text, cause| format!("{text}: {cause}")), hook: false }
     }
 
-    /// For the report to the parent.
+    /// A hook that failed: the life of the container goes on at its end, with the hooks that belong there.
+    pub fn of_hook(error: &super::hooks::HookError) -> Self {
+        Self { text: error.to_string(), hook: true }
+    }
+
+    /// With the JSON path of the field that asked for it.
+    pub fn within(self, field: &str) -> Self {
+        Self { text: format!("{field}: {}", self.text), ..self }
+    }
+
+    /// What happened.
     pub fn text(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// For the parent.
+    pub fn report(&self) -> Report {
+        let text = self.text.clone();
+        if self.hook { Report::HookFailed(text) } else { Report::Failed(text) }
     }
 }
 
@@ -57,13 +77,14 @@ pub fn mount_root(config: &RuntimeConfig, bundle: &Path) -> Result<PathBuf, Step
         _ => (MsFlags::MS_SLAVE | rec, false),
     };
     let root = bundle.join(&config.root.path);
+    let is_dir = std::fs::metadata(&root).map_err(failed("find root.path", &root))?.is_dir();
+    if !is_dir {
+        return Err(failed("use root.path", &root)(std::io::Error::from(std::io::ErrorKind::NotADirectory)));
+    }
     mount(None::<&str>, "/", None::<&str>, propagation, None::<&str>)
         .map_err(failed("set propagation of", Path::new("/")))?;
     if let Some(lower) = config.annotations.get(LOWER) {
         return overlay(&root, lower, config.annotations.get(SIZE));
-    }
-    if !root.is_dir() {
-        return Err(failed("find root.path", &root)(std::io::Error::from(std::io::ErrorKind::NotADirectory)));
     }
     if shared {
         // pivot_root(2) takes no new root below a shared mount, nor one that is shared itself.
@@ -178,7 +199,9 @@ pub fn mount_one(root: &OwnedFd, m: &Mount, bundle: &Path, tree: Option<&OwnedFd
             mount(Some(&source), at.as_str(), Some(m.kind.as_str()), options.flags, data).map_err(Into::into)
         }
     }
-    .map_err(failed::<std::io::Error>("mount on", to))?;
+    .map_err(|e: std::io::Error| {
+        Step::new(&format!("mount {} on", source.display()), &to.display().to_string(), e)
+    })?;
     after_mount(root, to, &options, &target)
 }
 
@@ -241,12 +264,18 @@ fn remount(root: &OwnedFd, path: &Path, flags: MsFlags) -> Result<(), Step> {
 }
 
 /// Makes `root` the root and lets go of the host's.
-pub fn pivot(root: &OwnedFd) -> Result<(), Step> {
+pub fn pivot(root: &OwnedFd, config: &RuntimeConfig) -> Result<(), Step> {
     let here = Path::new(".");
     rustix::process::fchdir(root).map_err(failed("enter", here))?;
     // Both "." (pivot_root(2), NOTES): the old root is then mounted over the new one and can be detached from there,
     // without a folder for it in the image.
     nix::unistd::pivot_root(".", ".").map_err(failed("pivot_root to", here))?;
+    if config.linux.rootfs_propagation.ends_with("shared") {
+        // Or what is detached here would be unmounted on the host as well.
+        let slave = MsFlags::MS_SLAVE | MsFlags::MS_REC;
+        mount(None::<&str>, ".", None::<&str>, slave, None::<&str>)
+            .map_err(failed("set propagation of the old", Path::new("/")))?;
+    }
     umount2(".", MntFlags::MNT_DETACH).map_err(failed("detach the old", Path::new("/")))?;
     nix::unistd::chdir("/").map_err(failed("enter", Path::new("/")))
 }

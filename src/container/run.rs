@@ -3,7 +3,7 @@
 use super::create::{CreateOptions, Prepared, prepare};
 use super::error::{RuntimeError, system};
 use super::{hooks, relay};
-use crate::sys::process::{forward_signals, wait_for};
+use crate::sys::process::{catch_signals, forward_to, wait_for};
 use nix::libc;
 
 /// Signals that are passed on to the workload.
@@ -24,6 +24,9 @@ pub(super) const FORWARDED: [i32; 12] = [
 
 /// Runs the container. The exit code of the workload, or 128 + signal; 0 when detached.
 pub fn run(options: &CreateOptions, detach: bool, keep: bool) -> Result<i32, RuntimeError> {
+    if !detach {
+        catch_signals(&FORWARDED);
+    }
     let Prepared { launched, dir, console, saved } = prepare(options, false, !detach)?;
     if let Err(e) = hooks::run("poststart", &saved.hooks.poststart, &saved.hook_state("running")) {
         super::kill::destroy(&saved, dir)?;
@@ -32,7 +35,7 @@ pub fn run(options: &CreateOptions, detach: bool, keep: bool) -> Result<i32, Run
     if detach {
         return Ok(0);
     }
-    forward_signals(launched.pid, &FORWARDED);
+    forward_to(launched.pid);
     if let Some(ours) = console.and_then(|c| c.ours) {
         relay::copy(relay::receive(&ours)?, launched.pid)?;
     }

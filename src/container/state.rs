@@ -3,8 +3,10 @@
 use super::cgroup::RunCgroup;
 use super::config::{Hooks, RuntimeConfig};
 use super::error::{RuntimeError, io};
+use crate::sys::process::in_user_namespace;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +14,8 @@ use std::path::{Path, PathBuf};
 pub const DEFAULT_ROOT: &str = "/run/tarec";
 /// Name of the FIFO.
 pub const GATE: &str = "exec.fifo";
+/// Name of the file with what went wrong after `start`, where that waits for the workload.
+pub const LATE: &str = "start.error";
 
 /// The file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,12 +41,25 @@ pub struct Saved {
     /// User id of who did.
     #[serde(default)]
     pub owner: u32,
+    /// Whether `start` has to wait for the workload, because of hooks.
+    #[serde(default)]
+    pub hooks_at_start: bool,
     /// Hooks that are yet to come: `poststart`, `poststop`.
     #[serde(default, skip_serializing_if = "Hooks::is_empty")]
     pub hooks: Hooks,
 }
 
 impl Saved {
+    /// The init, held so that its pid cannot come to mean another process.
+    pub fn hold(&self) -> Result<OwnedFd, RuntimeError> {
+        let gone = || RuntimeError::NotRunning { id: self.id.clone() };
+        let pid = rustix::process::Pid::from_raw(self.pid).ok_or_else(gone)?;
+        let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty());
+        let pidfd = pidfd.map_err(|_| gone())?;
+        // Only now is it certain that the pid is still that of the init.
+        if start_time(self.pid) == Some(self.start_time) { Ok(pidfd) } else { Err(gone()) }
+    }
+
     /// What hooks get on their standard input.
     pub fn hook_state(&self, status: &str) -> Vec<u8> {
         let pid = if status == "stopped" { 0 } else { self.pid };
@@ -99,7 +116,9 @@ pub fn check_id(id: &str) -> Result<(), RuntimeError> {
 /// Where states are kept when none is given: below `XDG_RUNTIME_DIR` for an ordinary user.
 pub fn default_root() -> PathBuf {
     match std::env::var_os("XDG_RUNTIME_DIR") {
-        Some(dir) if !nix::unistd::geteuid().is_root() => PathBuf::from(dir).join("tarec"),
+        Some(dir) if !nix::unistd::geteuid().is_root() || in_user_namespace() => {
+            PathBuf::from(dir).join("tarec")
+        }
         _ => PathBuf::from(DEFAULT_ROOT),
     }
 }

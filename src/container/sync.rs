@@ -22,6 +22,8 @@ pub enum Report {
     Ready(Vec<Span>),
     /// A step failed.
     Failed(String),
+    /// A hook failed.
+    HookFailed(String),
 }
 
 /// The runtime's end and the init's end.
@@ -81,7 +83,7 @@ pub fn heard(
     loop {
         let n = match recv(from.as_raw_fd(), &mut packet, MsgFlags::empty()) {
             Ok(n) => n,
-            // ECONNRESET: the init ended without having read all; it is told once, and before what the init said.
+            // ECONNRESET: it ended with a word of ours unread; what it has said before is still to come.
             Err(nix::Error::EINTR | nix::Error::ECONNRESET) => continue,
             Err(e) => return Err(system("hear the init")(e)),
         };
@@ -95,6 +97,7 @@ pub fn heard(
             }
             Ok(Report::Ready(s)) if gated => return Ok(s),
             Ok(Report::Ready(s)) => spans = Some(s),
+            Ok(Report::HookFailed(why)) => return Err(RuntimeError::HookInside(why)),
             Ok(Report::Failed(why)) => return Err(RuntimeError::Init(why)),
             Err(e) => return Err(RuntimeError::Init(format!("unreadable report: {e}"))),
         }

@@ -1,6 +1,6 @@
 //! What has to hold in a runtime config before anything is done with it. Errors name the field by its JSON path.
 
-use super::config::{NamespaceKind, Process, RuntimeConfig};
+use super::config::{Linux, NamespaceKind, Process, RuntimeConfig};
 use super::scheduling;
 use std::path::{Component, Path};
 
@@ -120,6 +120,11 @@ fn linux(config: &RuntimeConfig) -> Checked {
             return fail(format!("linux.devices[{i}].path"), format!("{:?} is named twice", device.path));
         }
     }
+    paths(l)?;
+    kernel(config)
+}
+
+fn paths(l: &Linux) -> Checked {
     for (name, paths) in [("maskedPaths", &l.masked_paths), ("readonlyPaths", &l.readonly_paths)] {
         for (i, path) in paths.iter().enumerate() {
             plain(&format!("linux.{name}[{i}]"), path)?;
@@ -129,6 +134,14 @@ fn linux(config: &RuntimeConfig) -> Checked {
     {
         return fail("linux.rootfsPropagation", format!("{:?} is not a propagation", l.rootfs_propagation));
     }
+    if Path::new(&l.cgroups_path).components().any(|c| matches!(c, Component::ParentDir)) {
+        return fail("linux.cgroupsPath", format!("{:?} climbs out of its place", l.cgroups_path));
+    }
+    Ok(())
+}
+
+fn kernel(config: &RuntimeConfig) -> Checked {
+    let l = &config.linux;
     for name in l.sysctl.keys() {
         let is_plain = !name.is_empty() && !name.starts_with(['/', '.']) && !name.contains("..");
         if !is_plain {

@@ -2,7 +2,7 @@
 
 use super::error::{GuestError, failed};
 use super::wire::{Decoder, GuestJob, Message, PORT_NAME, ToGuest, ToHost, VERSION};
-use super::{files, network, serve};
+use super::{files, network, resume, serve};
 use crate::sys::port;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -30,6 +30,7 @@ fn boot_and_serve() -> Result<(), GuestError> {
     let served = take_job(&mut channel, &mut decoder).and_then(|job| {
         port::stamp(port::DRIVERS);
         prepare(&job)?;
+        let job = if job.hold { hold(&mut channel, &mut decoder)? } else { job };
         serve::serve(&job, &mut channel, &mut decoder)
     });
     if let Err(e) = &served {
@@ -72,12 +73,24 @@ fn open_channel() -> Result<File, GuestError> {
     }
 }
 
+/// Waits to be saved and restored, and for the job that is to be run then.
+fn hold(channel: &mut File, decoder: &mut Decoder) -> Result<GuestJob, GuestError> {
+    say(channel, &ToHost::Held)?;
+    let job = take_job(channel, decoder)?;
+    nix::unistd::sethostname(&job.hostname).map_err(failed("set the host name", job.hostname.as_str()))?;
+    Ok(job)
+}
+
 fn take_job(channel: &mut File, decoder: &mut Decoder) -> Result<GuestJob, GuestError> {
     let wrong = |e| failed("read the job", "")(std::io::Error::other(e));
     let mut buffer = vec![0u8; 64 * 1024];
     loop {
         match decoder.take().map_err(wrong)? {
             Some(ToGuest::Job(job)) => return Ok(*job),
+            Some(ToGuest::Resume { realtime_ns, seed }) => {
+                resume::resume(realtime_ns, &seed)?;
+                continue;
+            }
             Some(other) => {
                 let why = format!("{other:?} came before it");
                 return Err(failed("read the job", "")(std::io::Error::other(why)));

@@ -7,6 +7,7 @@ mod boot;
 mod error;
 mod files;
 mod network;
+mod resume;
 mod serve;
 pub mod wire;
 

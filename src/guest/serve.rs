@@ -144,6 +144,7 @@ fn take_orders(channel: &mut File, decoder: &mut Decoder, child: &Child) -> Resu
             ToGuest::Signal(n) => child.signal(n).map_err(failed("send a signal to", "the workload"))?,
             ToGuest::AskMemory => say(channel, &ToHost::Memory(memory()?))?,
             ToGuest::Echo(n) => say(channel, &ToHost::Echo(n))?,
+            ToGuest::Resume { realtime_ns, seed } => super::resume::resume(realtime_ns, &seed)?,
             ToGuest::Job(_) => {}
         }
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 
 /// Raised with every change of a message. Host and guest init of different versions do not talk.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Longest frame, kind and body; a job with a large environment has to fit.
 pub const MAX_FRAME: usize = 1 << 20;
 /// Name of the channel's virtio port.
@@ -39,6 +39,8 @@ pub struct GuestJob {
     pub network: Option<GuestNetwork>,
     /// Whether there is a disk to be mounted on `/scratch`.
     pub scratch: bool,
+    /// Whether to wait, with all made ready, for [`ToGuest::Resume`] and another job on the same image.
+    pub hold: bool,
 }
 
 /// How `eth0` is set up: no DHCP, no ARP.
@@ -75,6 +77,13 @@ pub enum ToGuest {
     AskMemory,
     /// Answer with the same number.
     Echo(u64),
+    /// The machine was restored: time and randomness are those of the day it was saved.
+    Resume {
+        /// The time now, nanoseconds of CLOCK_REALTIME.
+        realtime_ns: u64,
+        /// New randomness.
+        seed: [u8; 32],
+    },
 }
 
 /// From guest to host.
@@ -92,6 +101,8 @@ pub enum ToHost {
     Exited(i32),
     /// The workload could not be started, and why. Nothing follows.
     Failed(String),
+    /// All is made ready for the workload that is to be held.
+    Held,
 }
 
 /// Bytes that are no message.
@@ -155,6 +166,7 @@ impl Message for ToGuest {
             Self::Signal(n) => (2, n.to_le_bytes().to_vec()),
             Self::AskMemory => (3, Vec::new()),
             Self::Echo(n) => (4, n.to_le_bytes().to_vec()),
+            Self::Resume { realtime_ns, seed } => (5, [&realtime_ns.to_le_bytes()[..], seed].concat()),
         }
     }
 
@@ -168,6 +180,12 @@ impl Message for ToGuest {
             2 => Ok(Self::Signal(i32::from_le_bytes(exactly(kind, body)?))),
             3 => exactly::<0>(kind, body).map(|_| Self::AskMemory),
             4 => Ok(Self::Echo(u64::from_le_bytes(exactly(kind, body)?))),
+            5 => {
+                let both: [u8; 40] = exactly(kind, body)?;
+                let (time, seed) = both.split_at(8);
+                let realtime_ns = u64::from_le_bytes(exactly(kind, time)?);
+                Ok(Self::Resume { realtime_ns, seed: exactly(kind, seed)? })
+            }
             kind => Err(WireError::Kind { kind }),
         }
     }
@@ -182,6 +200,7 @@ impl Message for ToHost {
             Self::Echo(n) => (4, n.to_le_bytes().to_vec()),
             Self::Exited(code) => (5, code.to_le_bytes().to_vec()),
             Self::Failed(why) => (6, why.as_bytes().to_vec()),
+            Self::Held => (7, Vec::new()),
         }
     }
 
@@ -203,6 +222,7 @@ impl Message for ToHost {
             4 => Ok(Self::Echo(u64::from_le_bytes(exactly(kind, body)?))),
             5 => Ok(Self::Exited(i32::from_le_bytes(exactly(kind, body)?))),
             6 => Ok(Self::Failed(String::from_utf8_lossy(body).into_owned())),
+            7 => exactly::<0>(kind, body).map(|_| Self::Held),
             kind => Err(WireError::Kind { kind }),
         }
     }
@@ -276,6 +296,7 @@ mod tests {
                     open_files,
                     network,
                     scratch,
+                    hold: !scratch,
                 };
                 ToGuest::Job(Box::new(job))
             },
@@ -286,7 +307,8 @@ mod tests {
         let small = prop_oneof![
             any::<i32>().prop_map(ToGuest::Signal),
             Just(ToGuest::AskMemory),
-            any::<u64>().prop_map(ToGuest::Echo)
+            any::<u64>().prop_map(ToGuest::Echo),
+            any::<(u64, [u8; 32])>().prop_map(|(realtime_ns, seed)| ToGuest::Resume { realtime_ns, seed })
         ];
         prop_oneof![job(), small]
     }
@@ -302,6 +324,7 @@ mod tests {
             any::<u64>().prop_map(ToHost::Echo),
             any::<i32>().prop_map(ToHost::Exited),
             any::<String>().prop_map(ToHost::Failed),
+            Just(ToHost::Held),
         ]
     }
 
@@ -338,7 +361,7 @@ mod tests {
 
     #[test]
     fn other_versions_and_absurd_lengths_are_refused() {
-        let json = br#"{"version":99,"argv":[],"env":[],"cwd":"/","uid":0,"gid":0,"groups":[],"hostname":"","open_files":[1,1],"network":null,"scratch":false}"#;
+        let json = br#"{"version":99,"argv":[],"env":[],"cwd":"/","uid":0,"gid":0,"groups":[],"hostname":"","open_files":[1,1],"network":null,"scratch":false,"hold":false}"#;
         let e = ToGuest::from_parts(1, json).expect_err("version 99");
         assert!(e.to_string().contains("version 99"), "{e}");
         let e = decode::<ToHost>(&u32::MAX.to_le_bytes(), 4).expect_err("4 GiB");

@@ -143,6 +143,34 @@ impl<R: Read> Archive<R> {
         Ok(n)
     }
 
+    /// Stored data of the current member, without a copy; empty at its end. What was used is [consumed](Self::consume).
+    pub fn chunk(&mut self) -> Result<&[u8], ImageError>
+    where
+        R: std::io::BufRead,
+    {
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX);
+        if most == 0 {
+            return Ok(&[]);
+        }
+        match self.reader.fill_buf().map(<[u8]>::len) {
+            Ok(0) => Err(self.cut_off()),
+            Err(e) => Err(self.stream(e)),
+            Ok(n) => {
+                let all = self.reader.fill_buf().unwrap_or_default();
+                Ok(&all[..n.min(most)])
+            }
+        }
+    }
+
+    /// So many bytes of the last [chunk](Self::chunk) were used.
+    pub fn consume(&mut self, n: usize)
+    where
+        R: std::io::BufRead,
+    {
+        self.reader.consume(n);
+        self.left -= n as u64;
+    }
+
     /// Reads what follows the archive, so that everything has gone through the reader's hash.
     pub fn finish(mut self) -> Result<R, ImageError> {
         let read = std::io::copy(&mut self.reader, &mut std::io::sink());
@@ -254,9 +282,12 @@ impl<R: Read> Archive<R> {
     }
 
     fn pass_over(&mut self) -> Result<(), ImageError> {
-        let mut waste = [0; 16 << 10];
-        while self.data(&mut waste)? > 0 {}
+        if self.left > 0 {
+            let mut waste = [0; 16 << 10];
+            while self.data(&mut waste)? > 0 {}
+        }
         self.left = std::mem::take(&mut self.padding);
+        let mut waste = [0; BLOCK];
         while self.data(&mut waste)? > 0 {}
         Ok(())
     }

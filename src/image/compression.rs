@@ -11,9 +11,7 @@ pub fn decoder<'a>(reader: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
     let mut magic = Vec::new();
     // A pipe may give fewer bytes than asked: what was looked at is put before the rest again.
     reader.by_ref().take(4).read_to_end(&mut magic)?;
-    let gzip = magic.starts_with(&[0x1f, 0x8b]); // RFC 1952, 2.3.1
-    let zstd = magic == [0x28, 0xb5, 0x2f, 0xfd] // RFC 8878, 3.1.1; a skippable frame may come first (3.1.2)
-        || magic.len() == 4 && magic[0] & 0xf0 == 0x50 && magic[1..] == [0x2a, 0x4d, 0x18];
+    let (gzip, zstd) = (is_gzip(&magic), is_zstd(&magic));
     let whole = Box::new(BufReader::with_capacity(BUFFER, io::Cursor::new(magic).chain(reader)));
     Ok(if gzip {
         Box::new(flate2::bufread::MultiGzDecoder::new(whole))
@@ -22,6 +20,22 @@ pub fn decoder<'a>(reader: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
     } else {
         whole
     })
+}
+
+/// RFC 1952, 2.3.1.
+fn is_gzip(magic: &[u8]) -> bool {
+    magic.starts_with(&[0x1f, 0x8b])
+}
+
+/// RFC 8878, 3.1.1; a skippable frame may come first (3.1.2).
+fn is_zstd(magic: &[u8]) -> bool {
+    magic == [0x28, 0xb5, 0x2f, 0xfd]
+        || magic.len() == 4 && magic[0] & 0xf0 == 0x50 && magic[1..] == [0x2a, 0x4d, 0x18]
+}
+
+/// Whether a file that begins so has to be decoded.
+pub(super) fn is_packed(magic: &[u8]) -> bool {
+    is_gzip(magic) || is_zstd(magic)
 }
 
 /// Fails once more than `limit` bytes have come.

@@ -138,7 +138,7 @@ fn member(seen: &Seen<'_>) -> std::io::Result<Member> {
 }
 
 /// Extended attributes of `name`, which is not followed, without those that belong to overlayfs.
-fn attributes(at: &OwnedFd, name: &[u8]) -> std::io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+pub(super) fn attributes(at: &OwnedFd, name: &[u8]) -> std::io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
     let mut path = format!("/proc/self/fd/{}/", at.as_raw_fd()).into_bytes();
     path.extend_from_slice(name);
     let mut names = vec![0; 64 << 10]; // XATTR_LIST_MAX

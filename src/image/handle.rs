@@ -139,9 +139,10 @@ impl Image {
 
     /// [`Image::lower_dirs`] with limits of one's own for each layer.
     pub fn lower_dirs_within(&self, store: &Store, limits: Limits) -> Result<Vec<PathBuf>, ImageError> {
+        let (_, blobs) = self.described()?;
+        let layers: Vec<_> = blobs.into_iter().zip(self.diff_ids.iter().cloned()).rev().collect();
         let mut dirs = Vec::new();
-        for (layer, diff_id) in self.manifest.layers().iter().zip(&self.diff_ids).rev() {
-            let path = super::layer::unpacked(store, &digest_of(layer)?, diff_id, limits)?;
+        for path in super::layer::unpacked(store, &layers, limits)? {
             // A layer that comes twice hides nothing that its upper copy does not: overlayfs refuses one folder twice.
             if !dirs.contains(&path) {
                 dirs.push(path);
@@ -153,6 +154,12 @@ impl Image {
     /// User, group and supplementary groups of its process, looked up in `layers`, top first.
     pub fn resolve_user(&self, layers: &[PathBuf]) -> Result<(u32, u32, Vec<u32>), ImageError> {
         super::user::resolve(&self.run_spec().user, layers)
+    }
+
+    /// Blobs of its config and layers, bottom first.
+    pub(super) fn described(&self) -> Result<(Digest, Vec<Digest>), ImageError> {
+        let layers: Result<Vec<Digest>, _> = self.manifest.layers().iter().map(digest_of).collect();
+        Ok((digest_of(self.manifest.config())?, layers?))
     }
 
     /// Every blob that it needs, with its bytes.

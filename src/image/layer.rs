@@ -1,75 +1,110 @@
 //! A layer's blob -> its unpacked folder in the store, made once and verified by its diff id.
 
-use super::compression::{Limited, decoder};
-use super::digest::{Digest, Hashing};
+use super::ahead;
+use super::digest::Digest;
+use super::each::{cpus, each};
 use super::error::{ImageError, io};
 use super::store::Store;
 use super::unpack::{Limits, unpack};
-use super::workspace::lock_folder;
+use super::workspace::{Workspace, lock_folder};
 use nix::fcntl::{Flock, FlockArg};
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::BufReader;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-/// Large reads keep the decoder and the hash in long runs; headers of 512 bytes come from this buffer.
-const BUFFER: usize = 256 << 10;
-
-/// The folder of an unpacked layer, unpacking it when that was not done before. It stays as long as `store` is open.
+/// Folders of unpacked layers, in the order of `layers` (blob and diff id), unpacking those that were not unpacked
+/// before, several at a time. They stay as long as `store` is open.
 pub fn unpacked(
     store: &Store,
-    blob: &Digest,
-    diff_id: &Digest,
+    layers: &[(Digest, Digest)],
     limits: Limits,
-) -> Result<PathBuf, ImageError> {
-    let path = store.layer_path(diff_id);
-    loop {
-        if let Some(lock) = locked(store, diff_id)? {
-            store.hold(diff_id, lock);
-            return Ok(path);
+) -> Result<Vec<PathBuf>, ImageError> {
+    let mut lacking = BTreeMap::new();
+    for (blob, diff_id) in layers {
+        match locked(store, diff_id)? {
+            Some(lock) => store.hold(diff_id, lock),
+            None => drop(lacking.insert(diff_id, blob)),
         }
+    }
+    let lacking: Vec<(&Digest, &Digest)> = lacking.into_iter().collect();
+    let made: Mutex<Vec<(Workspace, &Digest)>> = Mutex::default();
+    each(cpus(), &lacking, |(diff_id, blob)| {
         let space = store.temporary()?;
-        let new = space.path().join("layer");
+        let new = space.path().join(NAME);
         std::fs::create_dir(&new).map_err(io("create", &new))?;
         unpack_blob(store, blob, diff_id, &new, limits)?;
-        let lock = lock_folder(&new, FlockArg::LockSharedNonblock)?;
-        match std::fs::rename(&new, &path) {
+        made.lock().unwrap_or_else(PoisonError::into_inner).push((space, diff_id));
+        Ok(())
+    })?;
+    if !lacking.is_empty() {
+        // A layer that is there is believed to be whole, also after the power went.
+        let dir = File::open(store.root()).map_err(io("open", store.root()))?;
+        rustix::fs::syncfs(&dir).map_err(|e| io("write", store.root())(e.into()))?;
+    }
+    for (space, diff_id) in made.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        put_in_place(store, &space.path().join(NAME), diff_id)?;
+    }
+    Ok(layers.iter().map(|(_, diff_id)| store.layer_path(diff_id)).collect())
+}
+
+/// Deflate makes no more than 1032 bytes of one (zlib, "Maximum expansion factor"); zstd could, and no honest layer does.
+const MOST_RATIO: u64 = 1032;
+/// However small the blob is: a layer of zeros may be this large.
+const ALWAYS: u64 = 1 << 30;
+
+/// In its workspace.
+const NAME: &str = "layer";
+
+fn put_in_place(store: &Store, new: &Path, diff_id: &Digest) -> Result<(), ImageError> {
+    let path = store.layer_path(diff_id);
+    let lock = lock_folder(new, FlockArg::LockSharedNonblock)?;
+    loop {
+        match std::fs::rename(new, &path) {
             Ok(()) => {
-                if let Some(lock) = lock {
-                    store.hold(diff_id, lock);
-                }
-                return Ok(path);
+                lock.into_iter().for_each(|lock| store.hold(diff_id, lock));
+                return Ok(());
             }
-            // Another process was quicker, with the same content: its is taken.
-            Err(e) if matches!(e.raw_os_error(), Some(libc::EEXIST | libc::ENOTEMPTY)) => {}
+            // Another process was quicker, with the same content: its is taken, unless it goes again just now.
+            Err(e) if matches!(e.raw_os_error(), Some(libc::EEXIST | libc::ENOTEMPTY)) => {
+                if let Some(theirs) = locked(store, diff_id)? {
+                    store.hold(diff_id, theirs);
+                    return Ok(());
+                }
+            }
             Err(e) => return Err(io("put in place", &path)(e)),
         }
     }
 }
 
-fn unpack_blob(
+/// A blob's file.
+pub(super) fn opened(store: &Store, blob: &Digest) -> Result<File, ImageError> {
+    let from = store.blob_path(blob);
+    match File::open(&from) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(ImageError::NoBlob(blob.clone())),
+        other => other.map_err(io("open", &from)),
+    }
+}
+
+/// Unpacks a layer's blob into the empty folder `new`, and believes it by its diff id.
+pub(super) fn unpack_blob(
     store: &Store,
     blob: &Digest,
     diff_id: &Digest,
-    new: &std::path::Path,
+    new: &Path,
     limits: Limits,
 ) -> Result<(), ImageError> {
     let what = format!("layer {blob}");
-    let stream = |source| ImageError::Stream { what: what.clone(), source };
-    let from = store.blob_path(blob);
-    let file = match File::open(&from) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(ImageError::NoBlob(blob.clone())),
-        other => other.map_err(io("open", &from))?,
-    };
-    let plain = Limited::new(decoder(file).map_err(stream)?, limits.bytes);
-    let reader = unpack(BufReader::with_capacity(BUFFER, Hashing::new(plain)), &what, new, limits)?;
-    let (found, _, _) = reader.into_inner().finish();
-    if found != *diff_id {
-        return Err(ImageError::WrongDiffId { layer: blob.clone(), expected: diff_id.clone(), found });
+    let file = opened(store, blob)?;
+    let packed = file.metadata().map_err(io("look at", &store.blob_path(blob)))?.len();
+    let limit = limits.bytes.min(packed.saturating_mul(MOST_RATIO).saturating_add(ALWAYS));
+    let ((), found) = ahead::decoded(file, limit, |plain| unpack(plain, &what, new, limits).map(drop))?;
+    if found == *diff_id {
+        Ok(())
+    } else {
+        Err(ImageError::WrongDiffId { layer: blob.clone(), expected: diff_id.clone(), found })
     }
-    // A layer that is there is believed to be whole, also after the power went.
-    let dir = File::open(new).map_err(io("open", new))?;
-    rustix::fs::syncfs(&dir).map_err(|e| io("write", new)(e.into()))
 }
 
 /// Locks a layer that is there against removal.

@@ -3,12 +3,11 @@
 use super::compression::decoder;
 use super::digest::Digest;
 use super::error::{ImageError, json};
-use super::load::{open, small};
 use super::make::{CONFIG, LAYER_GZIP, MANIFEST, layer};
+use super::source::Source;
 use super::store::Store;
 use super::unpack::Limits;
 use serde_json::json as object;
-use std::path::Path;
 
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -21,17 +20,17 @@ struct Entry {
 
 /// Names and manifest of each image; the manifest is made here, as a docker-archive has none of its own. Layers have no
 /// digest of their blob there: each is verified by its diff id in the config, whose digest is its name.
-pub(super) fn load(store: &Store, dir: &Path) -> Result<Vec<(Vec<String>, Digest)>, ImageError> {
+pub(super) fn load(store: &Store, source: &Source) -> Result<Vec<(Vec<String>, Digest)>, ImageError> {
     let entries: Vec<Entry> =
-        serde_json::from_slice(&small(dir, "manifest.json")?).map_err(json("manifest.json"))?;
+        serde_json::from_slice(&source.small("manifest.json")?).map_err(json("manifest.json"))?;
     entries
         .into_iter()
-        .map(|e| Ok((e.repo_tags.clone().unwrap_or_default(), image(store, dir, &e)?)))
+        .map(|e| Ok((e.repo_tags.clone().unwrap_or_default(), image(store, source, &e)?)))
         .collect()
 }
 
-fn image(store: &Store, dir: &Path, entry: &Entry) -> Result<Digest, ImageError> {
-    let config = small(dir, &entry.config)?;
+fn image(store: &Store, source: &Source, entry: &Entry) -> Result<Digest, ImageError> {
+    let config = source.small(&entry.config)?;
     let found = Digest::of(&config);
     let name = entry.config.rsplit('/').next().unwrap_or_default();
     // `<hex>.json` of old, `blobs/sha256/<hex>` of late.
@@ -51,7 +50,7 @@ fn image(store: &Store, dir: &Path, entry: &Entry) -> Result<Digest, ImageError>
     for (file, diff_id) in entry.layers.iter().zip(diff_ids) {
         let expected: Digest = diff_id.parse()?;
         let stream = |source| ImageError::Stream { what: file.clone(), source };
-        let plain = decoder(open(dir, file)?).map_err(stream)?;
+        let plain = decoder(source.reader(file)?).map_err(stream)?;
         let made = layer(store, plain, file, Limits::default())?;
         if made.diff_id != expected {
             return Err(ImageError::WrongDiffId { layer: made.blob, expected, found: made.diff_id });

@@ -3,10 +3,10 @@
 use super::compression::Limited;
 use super::digest::{Digest, Hashing};
 use super::error::{ImageError, io, json};
+use super::gzip::Gzip;
 use super::import::ImportOptions;
 use super::store::{BlobWriter, Store};
 use super::unpack::{Limits, check};
-use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json as object};
 use std::io::{BufReader, Read, Write};
 
@@ -25,7 +25,7 @@ pub(super) struct Layer {
 /// Takes in a plain tar stream, checks it on the way, and stores it compressed by gzip, the same bytes for the same
 /// archive.
 pub(super) fn layer(store: &Store, tar: impl Read, what: &str, limits: Limits) -> Result<Layer, ImageError> {
-    let encoder = GzEncoder::new(store.writer()?, Compression::default());
+    let encoder = Gzip::new(store.writer()?);
     let tee = Tee { from: Limited::new(tar, limits.bytes), to: encoder, failed: None };
     let mut reader = BufReader::with_capacity(256 << 10, Hashing::new(tee));
     let checked = check(&mut reader, what, limits).map(drop);
@@ -78,7 +78,7 @@ pub(super) fn image(store: &Store, layer: &Layer, options: &ImportOptions) -> Re
 /// Gives what it reads to a writer too.
 struct Tee<R> {
     from: R,
-    to: GzEncoder<BlobWriter>,
+    to: Gzip<BlobWriter>,
     /// Told apart from an error of the source.
     failed: Option<std::io::Error>,
 }

@@ -3,14 +3,19 @@
 //! A blob enters the store through [`store::Store::put`], which verifies it while it streams; an image is what
 //! [`store::Store::resolve`] gives; its layers are unpacked once, by [`unpack`], into folders that overlayfs takes.
 
+mod ahead;
 mod archive;
 pub mod builtin;
+pub mod compare;
 pub mod compression;
 pub mod digest;
 mod each;
 mod error;
+pub mod export;
 mod flatten;
+mod gzip;
 pub mod handle;
+pub mod history;
 pub mod import;
 pub mod layer;
 pub mod list;
@@ -24,7 +29,10 @@ pub mod platform;
 pub mod reference;
 pub mod registry;
 pub mod remove;
+pub mod save;
+pub mod save_docker;
 mod sizes;
+mod source;
 mod sparse;
 pub mod store;
 mod sweep;
@@ -32,6 +40,7 @@ pub mod tag;
 mod tree;
 pub mod unpack;
 mod user;
+pub mod verify;
 mod view;
 pub mod workspace;
 

@@ -18,6 +18,8 @@ pub(super) struct Parts {
     pub manifests: Vec<Digest>,
     /// Configs and layers, with the bytes that manifests promise.
     pub blobs: BTreeMap<Digest, u64>,
+    /// Those of `manifests` that are indexes.
+    pub indexes: Vec<Digest>,
     /// Manifests that an index names and the store does not have: images for other hosts that never came.
     pub missing: Vec<Digest>,
 }
@@ -28,6 +30,11 @@ impl Parts {
         let mut parts = Self::default();
         parts.add(store, digest, 0)?;
         Ok(parts)
+    }
+
+    /// Whether one of `manifests` is an index.
+    pub fn is_index(&self, digest: &Digest) -> bool {
+        self.indexes.contains(digest)
     }
 
     fn add(&mut self, store: &Store, digest: &Digest, depth: usize) -> Result<(), ImageError> {
@@ -42,6 +49,7 @@ impl Parts {
                 let why = format!("indexes within indexes, deeper than {DEEPEST}");
                 return Err(ImageError::Inconsistent { image: digest.clone(), why });
             }
+            self.indexes.push(digest.clone());
             let index: ImageIndex = serde_json::from_slice(&bytes).map_err(json(what()))?;
             for descriptor in index.manifests() {
                 let below = digest_of(descriptor)?;

@@ -7,7 +7,7 @@ use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, XattrFlags};
 use rustix::fs::{fchmod, fchown, fsetxattr, futimens, linkat, makedev, mknodat, openat, statat, symlinkat};
 use rustix::io::Errno;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 /// What one layer may take. The defaults are far above what images have.
@@ -26,10 +26,11 @@ impl Default for Limits {
 }
 
 /// Unpacks the archive that `reader` gives into `root`, an empty folder, and returns the reader, read to its end.
-pub fn unpack<R: Read>(reader: R, what: &str, root: &Path, limits: Limits) -> Result<R, ImageError> {
+pub fn unpack<R: BufRead>(reader: R, what: &str, root: &Path, limits: Limits) -> Result<R, ImageError> {
     let mut archive = Archive::new(reader, what);
     let tree = Tree::open(root).map_err(|e| super::error::io("open", root)(e.into()))?;
-    let mut unpacker = Unpacker { tree, limits, bytes: 0, members: 0, buffer: vec![0; 1 << 20] };
+    let own = Own::of_process();
+    let mut unpacker = Unpacker { tree, limits, own, bytes: 0, members: 0, buffer: vec![0; 256 << 10] };
     while let Some(member) = archive.next()? {
         unpacker.account(&member)?;
         unpacker.member(&mut archive, &member)?;
@@ -73,6 +74,7 @@ fn admit(member: &Member, limits: &Limits, bytes: &mut u64, members: &mut u64) -
 struct Unpacker {
     tree: Tree,
     limits: Limits,
+    own: Own,
     bytes: u64,
     members: u64,
     buffer: Vec<u8>,
@@ -83,7 +85,7 @@ impl Unpacker {
         admit(member, &self.limits, &mut self.bytes, &mut self.members)
     }
 
-    fn member<R: Read>(&mut self, archive: &mut Archive<R>, member: &Member) -> Result<(), ImageError> {
+    fn member<R: BufRead>(&mut self, archive: &mut Archive<R>, member: &Member) -> Result<(), ImageError> {
         let path = clean(&member.path).map_err(|why| member.error(why))?;
         let (dir, name) = split(&path);
         let system = |e: Errno| refused(member, e);
@@ -101,6 +103,7 @@ impl Unpacker {
             Kind::File => return self.file(archive, member, dir, name),
             Kind::HardLink => return self.hard_link(member, dir, name),
             Kind::Directory => {
+                self.own.inherits |= member.mode & 0o2000 != 0;
                 self.tree.directory(dir, name, member.mtime).map_err(system)?;
                 return self.tree.dress(dir, name, member, false).map_err(system);
             }
@@ -135,7 +138,7 @@ impl Unpacker {
         }
     }
 
-    fn file<R: Read>(
+    fn file<R: BufRead>(
         &mut self,
         archive: &mut Archive<R>,
         member: &Member,
@@ -144,16 +147,19 @@ impl Unpacker {
     ) -> Result<(), ImageError> {
         let system = |e: Errno| refused(member, e);
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let create = |at: &_| openat(at, name, flags, Mode::from_raw_mode(0o600));
+        let mode = self.own.mode(member);
+        let create = |at: &_| openat(at, name, flags, Mode::from_raw_mode(mode.unwrap_or(0o600)));
         let mut file = File::from(self.tree.put(dir, name, create).map_err(system)?);
         let write = |e: std::io::Error| ImageError::Write { entry: member.shown(), source: e };
         match &member.segments {
             None => loop {
-                let n = archive.data(&mut self.buffer)?;
-                if n == 0 {
+                let chunk = archive.chunk()?;
+                if chunk.is_empty() {
                     break;
                 }
-                file.write_all(&self.buffer[..n]).map_err(write)?;
+                file.write_all(chunk).map_err(write)?;
+                let n = chunk.len();
+                archive.consume(n);
             },
             Some(segments) => {
                 for segment in segments {
@@ -170,8 +176,14 @@ impl Unpacker {
             }
         }
         // In this order: a change of owner clears setuid bits and file capabilities.
-        fchown(&file, Some(Uid::from_raw(member.uid)), Some(Gid::from_raw(member.gid))).map_err(system)?;
-        fchmod(&file, Mode::from_raw_mode(member.mode)).map_err(system)?;
+        let owned = self.own.owns(member, &file).map_err(system)?;
+        if !owned {
+            fchown(&file, Some(Uid::from_raw(member.uid)), Some(Gid::from_raw(member.gid)))
+                .map_err(system)?;
+        }
+        if mode.is_none() {
+            fchmod(&file, Mode::from_raw_mode(member.mode)).map_err(system)?;
+        }
         for (key, value) in &member.xattrs {
             fsetxattr(&file, key.as_slice(), value, XattrFlags::empty()).map_err(system)?;
         }
@@ -205,6 +217,46 @@ impl Unpacker {
         }
         let link = |at: &_| linkat(&from, target_name, at, name, AtFlags::empty());
         self.tree.put(dir, name, link).map_err(system)
+    }
+}
+
+/// What a new file gets without being told: most files of most images need no more.
+struct Own {
+    ids: (u32, u32),
+    umask: u32,
+    /// A folder gave its group to what is in it.
+    inherits: bool,
+    /// Whether the file system gives new files this process's user and group; none: not looked at yet.
+    given: Option<bool>,
+}
+
+impl Own {
+    fn of_process() -> Self {
+        let ids = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        // Without changing it for the other threads, as umask(2) would (proc_pid_status(5)).
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let told = status.lines().find_map(|l| l.strip_prefix("Umask:"));
+        let umask = told.and_then(|u| u32::from_str_radix(u.trim(), 8).ok()).unwrap_or(0o7777);
+        Self { ids, umask, inherits: false, given: None }
+    }
+
+    /// The mode to create a file with, where that is all there is to do.
+    fn mode(&self, member: &Member) -> Option<u32> {
+        let plain = member.mode & !0o777 == 0 && member.mode & self.umask == 0;
+        // Setting attributes needs a file that may be written.
+        (plain && member.mode & 0o200 != 0).then_some(member.mode)
+    }
+
+    /// Whether a new file has its owner already.
+    fn owns(&mut self, member: &Member, file: &File) -> Result<bool, Errno> {
+        if self.inherits || (member.uid, member.gid) != self.ids {
+            return Ok(false);
+        }
+        if self.given.is_none() {
+            let stat = rustix::fs::fstat(file)?;
+            self.given = Some((stat.st_uid, stat.st_gid) == self.ids);
+        }
+        Ok(self.given == Some(true))
     }
 }
 

@@ -72,6 +72,35 @@ pub(super) fn walk(
     Ok(())
 }
 
+/// Visits everything in one layer's folder, whiteouts too.
+pub(super) fn walk_one(
+    dir: &PathBuf,
+    visit: &mut dyn FnMut(&Stat) -> Result<(), ImageError>,
+) -> Result<(), ImageError> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let failed = |e: Errno| io("look at", dir)(e.into());
+    let root = rustix::fs::open(dir, flags, Mode::empty()).map_err(failed)?;
+    let mut waiting: Vec<Vec<u8>> = vec![Vec::new()];
+    while let Some(path) = waiting.pop() {
+        let shown: &[u8] = if path.is_empty() { b"." } else { &path };
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        let folder = openat2(&root, shown, flags, Mode::empty(), resolve).map_err(failed)?;
+        for entry in Dir::read_from(&folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name().to_bytes();
+            if name == b"." || name == b".." {
+                continue;
+            }
+            let stat = statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
+            visit(&stat)?;
+            if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+                waiting.push(join(&path, name));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Adds what one layer has in a folder.
 fn look(folder: &OwnedFd, layer: usize, names: &mut BTreeMap<Vec<u8>, Found>) -> Result<(), Errno> {
     for entry in Dir::read_from(folder)? {

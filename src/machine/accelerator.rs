@@ -3,8 +3,8 @@
 
 use super::error::{MachineError, io, system};
 use super::kernel::Kernel;
-use super::qemu::{Accelerator, Machine, Qemu};
-use super::{Armed, MachineEvent};
+use super::qemu::{Accelerator, Qemu};
+use super::{Armed, Machine, MachineEvent, Memory};
 use super::{cache, initramfs};
 use crate::sys::port;
 use crate::sys::spawn::CgroupPlace;
@@ -117,13 +117,15 @@ fn probe(qemu: &Qemu, kernel: &Kernel, initramfs: PathBuf) -> Result<(bool, Stri
         accelerator: Accelerator::Kvm,
         cpus: 1,
         memory_bytes: PROBE_MEMORY,
-        vmlinux: kernel.vmlinux.clone(),
+        kernel: kernel.clone(),
         initramfs,
         tsc_khz: 0,
         root: None,
         scratch: None,
         network: None,
-        console: dir.path().join("console.log"),
+        memory: Memory::Fresh,
+        isolated: true,
+        parameters: Vec::new(),
     };
     let armed = Armed::new(&machine, None, None, CgroupPlace::default(), dir.path())?;
     let mut running = armed.boot_deadline(PROBE_DEADLINE).start()?;

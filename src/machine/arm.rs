@@ -1,9 +1,10 @@
 //! Makes everything that a machine needs before the clock starts, and starts it.
 
 use super::error::{MachineError, io, system};
-use super::qemu::Machine;
+use super::fds::{CHANNEL, CONSOLE, QMP, STAMPS, TAP, high};
+use super::recipe::{Machine, Memory};
 use super::running::{BOOT_DEADLINE, Ends, RunningMachine};
-use super::watch;
+use super::watch::{self, Console};
 use crate::guest::wire::{GuestJob, Message, ToGuest};
 use crate::sys::spawn::{CgroupPlace, Spawn};
 use std::io::Write;
@@ -14,13 +15,8 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-/// Descriptors that QEMU inherits, by number.
-pub(super) const CHANNEL_FD: i32 = 10;
-pub(super) const STAMPS_FD: i32 = 11;
-pub(super) const QMP_FD: i32 = 12;
-pub(super) const TAP_FD: i32 = 13;
-/// Lowest number for the harness's own copies, so that they lie above every number in the child.
-const ABOVE: i32 = 64;
+/// QEMU's user: one that owns nothing and that no distribution gives away (above systemd's range for containers).
+pub const USER: u32 = 0x7000_0000;
 
 /// A machine that only has to be started.
 pub struct Armed {
@@ -29,13 +25,14 @@ pub struct Armed {
     ours: Ends,
     /// Held until QEMU has its copies.
     theirs: Vec<OwnedFd>,
-    dir: PathBuf,
-    console: PathBuf,
+    log: PathBuf,
+    restored: bool,
     boot_deadline: Duration,
 }
 
 impl Armed {
-    /// Makes sockets and arguments. `job` is sent at once; without one the guest's init waits. `dir` takes the log.
+    /// Makes sockets and arguments. `job` is sent at once, or after the restore; without one the guest's init waits.
+    /// `dir` takes QEMU's log.
     pub fn new(
         machine: &Machine,
         job: Option<&GuestJob>,
@@ -47,34 +44,33 @@ impl Armed {
         let log = std::fs::File::create(&log_path).map_err(io("create", &log_path))?;
         let null = std::fs::File::open("/dev/null").map_err(io("open", Path::new("/dev/null")))?;
         let pair = || UnixStream::pair().map_err(system("make a socket pair"));
-        let ((channel, c), (stamps, s), (qmp, q)) = (pair()?, pair()?, pair()?);
-        let mut fds: Vec<(OwnedFd, i32)> = vec![
-            (null.into(), 0),
-            (log.into(), 2),
-            (c.into(), CHANNEL_FD),
-            (s.into(), STAMPS_FD),
-            (q.into(), QMP_FD),
-        ];
-        fds.extend(tap.map(|tap| (tap, TAP_FD)));
+        let ((channel, c), (stamps, s), (qmp, q), (console, t)) = (pair()?, pair()?, pair()?, pair()?);
+        let sockets = [(c, CHANNEL), (s, STAMPS), (q, QMP), (t, CONSOLE)];
+        let mut fds = vec![(high(&null)?, 0), (high(&log)?, 1), (high(&log)?, 2)];
+        for (socket, number) in sockets {
+            fds.push((high(&socket)?, number));
+        }
+        if let Some(tap) = tap {
+            fds.push((high(&tap)?, TAP));
+        }
+        for file in machine.files() {
+            fds.push((file.take()?, file.number));
+        }
         let environment = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin".to_owned()];
         let mut spawn = Spawn::new(&machine.qemu.program, &machine.arguments(), &environment)?;
-        let mut theirs = Vec::new();
-        for (fd, number) in fds {
-            let high = rustix::io::fcntl_dupfd_cloexec(&fd, ABOVE);
-            let high = high.map_err(|e| system("duplicate a descriptor")(e.into()))?;
-            spawn = spawn.fd(&high, number);
-            if number == 2 {
-                spawn = spawn.fd(&high, 1);
-            }
-            theirs.push(high);
+        for (fd, number) in &fds {
+            spawn = spawn.fd(fd, *number);
+        }
+        if machine.isolated && nix::unistd::geteuid().is_root() {
+            spawn = spawn.ids(USER, USER).groups(&kvm_group());
         }
         Ok(Self {
             spawn: spawn.new_session().cgroup(cgroup),
             job: job.map(|job| ToGuest::Job(Box::new(job.clone())).frame()),
-            ours: Ends { channel, stamps, qmp },
-            theirs,
-            dir: dir.to_owned(),
-            console: machine.console.clone(),
+            ours: Ends { channel, stamps, qmp, console },
+            theirs: fds.into_iter().map(|(fd, _)| fd).collect(),
+            log: log_path,
+            restored: matches!(machine.memory, Memory::Restored(_)),
             boot_deadline: BOOT_DEADLINE,
         })
     }
@@ -87,24 +83,38 @@ impl Armed {
 
     /// Starts QEMU and the threads that watch it.
     pub fn start(self) -> Result<RunningMachine, MachineError> {
-        let Self { spawn, job, ours, theirs, dir, console, boot_deadline } = self;
+        let Self { spawn, job, ours, theirs, log, restored, boot_deadline } = self;
         let clone = |s: &UnixStream| s.try_clone().map_err(system("duplicate a socket"));
-        let (stamps, messages) = (clone(&ours.stamps)?, clone(&ours.channel)?);
+        let (stamps, messages, console) =
+            (clone(&ours.stamps)?, clone(&ours.channel)?, clone(&ours.console)?);
+        let resume = if restored { Some((clone(&ours.qmp)?, clone(&ours.channel)?)) } else { None };
         ours.channel.set_write_timeout(Some(boot_deadline)).map_err(system("set a deadline"))?;
         let (send, seen) = channel();
+        let said = Console::default();
         // Nothing may fail from here on until the machine is in the hands of what kills it when dropped.
         let child = Arc::new(spawn.start()?);
         drop(theirs);
-        let threads = vec![
+        let mut threads = vec![
             watch::child(&child, send.clone()),
             watch::stamps(stamps, send.clone()),
-            watch::messages(messages, send),
+            watch::console(console, said.clone(), send.clone()),
+            watch::messages(messages, send.clone()),
         ];
-        let machine = RunningMachine::new(child, ours, seen, threads, dir, console, boot_deadline);
-        if let Some(job) = job {
+        let mut at_once = job;
+        if let Some((qmp, channel)) = resume {
+            threads.push(watch::resume(qmp, channel, at_once.take(), send));
+        }
+        let machine = RunningMachine::new(child, ours, seen, threads, log, said, boot_deadline);
+        if let Some(job) = at_once {
             // A machine that is dead already says so by its events, which know more than "broken pipe".
             let _ = (&machine.ours.channel).write_all(&job);
         }
         Ok(machine)
     }
+}
+
+/// The group that may open /dev/kvm, if there is one.
+fn kvm_group() -> Vec<u32> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/dev/kvm").map(|m| m.gid()).ok().filter(|gid| *gid != 0).into_iter().collect()
 }

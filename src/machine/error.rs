@@ -121,6 +121,20 @@ pub enum MachineError {
     /// The guest talks nonsense.
     #[error("the guest's channel")]
     Wire(#[from] crate::guest::wire::WireError),
+    /// The machine ended before it could be used.
+    #[error("{why}")]
+    Broke {
+        /// One line, with the last of the console.
+        why: String,
+    },
+    /// QEMU refused a command.
+    #[error("QEMU refused {command}: {said}")]
+    Qmp {
+        /// The command.
+        command: String,
+        /// Its answer.
+        said: String,
+    },
     /// No answer from the guest.
     #[error("the guest did not answer {asked} within {seconds} s")]
     Silent {

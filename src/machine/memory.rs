@@ -12,8 +12,8 @@ pub struct Split {
     pub vmm_bytes: u64,
 }
 
-/// Name that QEMU's memory-backend-memfd gives its mapping (backends/hostmem-memfd.c).
-const GUEST_RAM: &str = "memfd:memory-backend-memfd";
+/// Name that QEMU's memory-backend-memfd gives its mapping (backends/hostmem-memfd.c), and that of a saved RAM.
+const GUEST_RAM: [&str; 2] = ["memfd:memory-backend-memfd", "memfd:taremark-ram"];
 
 /// Of a running QEMU.
 pub fn split(pid: i32) -> Result<Split, MachineError> {
@@ -29,7 +29,7 @@ fn parse(text: &str) -> Split {
     for line in text.lines() {
         let first = line.split_whitespace().next().unwrap_or_default();
         if !first.ends_with(':') {
-            in_guest_ram = line.contains(GUEST_RAM);
+            in_guest_ram = GUEST_RAM.iter().any(|name| line.contains(name));
         } else if first == "Pss:" {
             let kib: u64 = line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or(0);
             let part = if in_guest_ram { &mut split.guest_ram_bytes } else { &mut split.vmm_bytes };

@@ -1,22 +1,29 @@
 //! Machines: a guest kernel, an initramfs with our init, disks, and QEMU with the arguments that start them.
 //!
-//! [`kernel::find`], [`initramfs::build`] and [`disk::root`] give files; [`qemu::Machine`] says how they are put
+//! [`kernel::find`], [`initramfs::build`] and [`disk::root`] give files; [`recipe::Machine`] says how they are put
 //! together; [`Armed`] is one that only has to be started, and [`running::RunningMachine`] one that was.
 
 pub mod accelerator;
 mod arm;
 pub mod cache;
+pub mod convert;
+mod cpio;
 pub mod disk;
 mod elf;
 mod error;
+mod fds;
 pub mod initramfs;
 pub mod kernel;
 pub mod memory;
 mod program;
 pub mod qemu;
+mod qmp;
+pub mod recipe;
 pub mod running;
+pub mod snapshot;
 mod watch;
 
-pub use arm::Armed;
+pub use arm::{Armed, USER};
 pub use error::MachineError;
+pub use recipe::{Machine, Memory};
 pub use running::{MachineEvent, RunningMachine};

@@ -1,7 +1,7 @@
 //! A machine from its start to being gone.
 
 use super::error::{MachineError, system};
-use super::watch::Seen;
+use super::watch::{Console, Seen};
 use crate::guest::wire::{GuestMemory, Message, ToGuest, ToHost, spoken};
 use crate::sys::clock::monotonic_ns;
 use crate::sys::port;
@@ -9,7 +9,7 @@ use crate::sys::spawn::Child;
 use std::collections::VecDeque;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -49,13 +49,17 @@ pub(super) struct Ends {
     pub channel: UnixStream,
     pub stamps: UnixStream,
     pub qmp: UnixStream,
+    pub console: UnixStream,
 }
 
 #[derive(Default)]
 struct State {
     hello: bool,
     exited: bool,
+    /// A guest that is told to hold has done all that comes before the workload's start.
+    held: bool,
     channel_ended: bool,
+    console_ended: bool,
     qemu_ended: Option<i32>,
     closed: bool,
     memory: Option<GuestMemory>,
@@ -75,8 +79,8 @@ pub struct RunningMachine {
     kept: VecDeque<(u64, MachineEvent)>,
     state: State,
     threads: Vec<std::thread::JoinHandle<()>>,
-    dir: PathBuf,
-    console: PathBuf,
+    log: PathBuf,
+    console: Console,
     boot_deadline: Duration,
 }
 
@@ -86,13 +90,13 @@ impl RunningMachine {
         ours: Ends,
         seen: Receiver<(u64, Seen)>,
         threads: Vec<std::thread::JoinHandle<()>>,
-        dir: PathBuf,
-        console: PathBuf,
+        log: PathBuf,
+        console: Console,
         boot_deadline: Duration,
     ) -> Self {
         let (t0_ns, spawned_ns) = (child.t0_ns, child.spawned_ns);
         let (kept, state) = (VecDeque::new(), State::default());
-        Self { t0_ns, spawned_ns, child, ours, seen, kept, state, threads, dir, console, boot_deadline }
+        Self { t0_ns, spawned_ns, child, ours, seen, kept, state, threads, log, console, boot_deadline }
     }
 
     /// QEMU's process.
@@ -160,6 +164,12 @@ impl RunningMachine {
                 self.state.closed = true;
                 return Some(MachineEvent::Closed(why));
             }
+            Seen::Message(ToHost::Held) => self.state.held = true,
+            Seen::Resumed => {
+                self.state.hello = true;
+                return Some(MachineEvent::Stamp(port::RESUMED));
+            }
+            Seen::ConsoleEnd => self.state.console_ended = true,
             Seen::ChannelEnd => self.state.channel_ended = true,
             Seen::QemuEnd(code) => self.state.qemu_ended = Some(code),
         }
@@ -174,7 +184,7 @@ impl RunningMachine {
         }
         let silent = !s.hello && monotonic_ns() > self.t0_ns + self.boot_deadline.as_nanos() as u64;
         let why = match s.qemu_ended {
-            Some(_) if !s.channel_ended => return None,
+            Some(_) if !s.channel_ended || !s.console_ended => return None,
             Some(_) if s.exited => String::new(),
             Some(code) => self.explain(&format!("QEMU {} before the workload did", ending(code))),
             None if silent => {
@@ -190,8 +200,8 @@ impl RunningMachine {
     /// Adds what QEMU and the guest's console said last.
     fn explain(&self, what: &str) -> String {
         let mut text = what.to_owned();
-        for (name, path) in [("QEMU", self.dir.join("qemu.log")), ("console", self.console.clone())] {
-            let said = tail(&path);
+        let log = String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned();
+        for (name, said) in [("QEMU", tail(&log)), ("console", tail(&self.console.text()))] {
             if !said.is_empty() {
                 text += &format!("; {name}: {said}");
             }
@@ -217,6 +227,31 @@ impl RunningMachine {
                 self.kept.push_back((at_ns, event));
             }
         }
+    }
+
+    /// Waits until a guest that was told to hold has done all that comes before the workload's start.
+    pub fn held(&mut self) -> Result<(), MachineError> {
+        let deadline = self.boot_deadline;
+        let silent = MachineError::Silent { asked: "to hold", seconds: deadline.as_secs() };
+        if self.until(deadline, |s| s.held.then_some(())).is_some() {
+            return Ok(());
+        }
+        let why = self.kept.iter().find_map(|(_, e)| match e {
+            MachineEvent::Closed(why) => Some(MachineError::Broke { why: why.clone() }),
+            _ => None,
+        });
+        Err(why.unwrap_or(silent))
+    }
+
+    /// An error if it has ended.
+    pub fn alive(&mut self) -> Result<(), MachineError> {
+        while let Step::Event(at_ns, event) = self.step(Duration::ZERO) {
+            if let MachineEvent::Closed(why) = event {
+                return Err(MachineError::Broke { why });
+            }
+            self.kept.push_back((at_ns, event));
+        }
+        Ok(())
     }
 
     /// The guest's own memory figures.
@@ -293,9 +328,8 @@ fn ending(code: i32) -> String {
     }
 }
 
-/// The end of a text file in one line; from where a kernel's panic begins, if there is one.
-fn tail(path: &Path) -> String {
-    let text = String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned();
+/// The end of a text in one line; from where a kernel's panic begins, if there is one.
+fn tail(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
     let plain = |lines: &[&str]| lines.join(" | ").chars().filter(|c| !c.is_control()).collect::<Vec<char>>();
     if let Some(panic) = lines.iter().position(|l| l.contains("Kernel panic")) {
@@ -313,6 +347,7 @@ pub fn phase_of(stamp: u8) -> Option<&'static str> {
         port::DRIVERS => Some("guest_drivers"),
         port::ROOT => Some("guest_root"),
         port::INIT => Some("guest_init"),
+        port::RESUMED => Some("restore"),
         _ => None,
     }
 }

@@ -2,14 +2,20 @@
 
 use super::error::MeasureError;
 use super::images::Ready;
-use super::run::{Outcome, Setting, run_once};
-use super::schedule::{Slot, block_order};
+use super::pilot::Logs;
+use super::rows::{one_line, sample, write_outcome};
+use super::run::{Setting, run_once};
+use super::schedule::{Slot, block_order, env_pad};
 use super::{cache, noise};
-use crate::record::schema::{Phase, Plan, RunRow, SCHEMA, Sample, unit_of};
+use crate::record::schema::{Pilot, Plan, RunRow, SCHEMA};
 use crate::record::writer::Writer;
+use crate::sys::clock::monotonic_ns;
 use crate::target::Target;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+/// Fewest blocks of a pilot: a spread of fewer says little.
+const PILOT_BLOCKS: u32 = 6;
 
 /// What the bench tells whoever shows its progress.
 #[derive(Debug)]
@@ -55,6 +61,9 @@ pub struct Ended {
     pub interrupted: bool,
 }
 
+/// From the start-ups of the pilot to the number of blocks; none where nothing is wanted.
+pub type Decide<'a> = dyn Fn(&Logs) -> Option<Pilot> + 'a;
+
 /// Everything that a bench works with.
 pub struct Bench<'a> {
     /// What is planned; `ended_by` is filled in at the end.
@@ -67,6 +76,17 @@ pub struct Bench<'a> {
     pub session: &'a super::session::Session,
     /// Set by Ctrl-C.
     pub interrupted: &'a AtomicBool,
+    /// From the start-ups of the pilot, the least number of blocks that the plan asks for, to the number needed in all.
+    /// Asked once: a length that hangs on the spread of the first blocks alone does not favour any figure.
+    pub decide: Option<&'a Decide<'a>>,
+    /// What it said.
+    pub pilot: Option<Pilot>,
+    /// Runs of a bench that was interrupted, which are not run again.
+    pub done: Vec<RunRow>,
+    /// Start-ups so far, those of `done` included.
+    pub logs: Logs,
+    /// Seconds of the budget that were spent before.
+    pub spent_s: f64,
 }
 
 impl Bench<'_> {
@@ -106,24 +126,37 @@ impl Bench<'_> {
         mut progress: impl FnMut(Progress),
     ) -> Result<(Ended, &'static str), MeasureError> {
         let from = Instant::now();
-        let mut ended = Ended::default();
-        let per_block = (self.targets.len() * self.workloads.len()) as u32;
-        let last = self.plan.warmup_blocks + self.plan.max_blocks;
-        for block in 1..=last {
+        let mut ended = Ended {
+            runs: self.done.len() as u32,
+            failed: self.done.iter().filter(|r| !r.error.is_empty()).count() as u32,
+            interrupted: false,
+        };
+        let mut waited = Duration::ZERO;
+        let mut block = 1;
+        while block <= self.last() {
             let measured = block.saturating_sub(self.plan.warmup_blocks + 1);
             if self.out_of_budget(from, measured, block) {
                 return Ok((ended, "budget"));
             }
             let order = block_order(self.plan.seed, block, self.targets.len(), self.workloads.len());
+            let mut wait = None;
             for (place, slot) in order.into_iter().enumerate() {
                 if self.interrupted.load(Ordering::Relaxed) {
                     ended.interrupted = true;
                     return Ok((ended, "interrupted"));
                 }
-                let expected = self.expected(per_block, last, from, ended.runs);
+                if self.is_done(slot, block) {
+                    continue;
+                }
+                let expected = self.expected(from, ended.runs);
                 progress(self.begins(slot, block, ended.runs, expected, from));
+                // Once a block: all of its runs are to meet the same host.
+                let quiet = match wait {
+                    None => wait.insert(self.wait(from, &mut waited)).clone(),
+                    Some(_) => noise::Wait::default(),
+                };
                 ended.runs += 1;
-                let row = self.one(slot, block, place as u32 + 1, ended.runs, writer)?;
+                let row = self.one(slot, block, place as u32 + 1, ended.runs, &quiet, writer)?;
                 if !row.error.is_empty() {
                     ended.failed += 1;
                     progress(Progress::Failed {
@@ -133,28 +166,60 @@ impl Bench<'_> {
                     });
                 }
             }
+            self.ask_pilot(block);
+            block += 1;
         }
-        Ok((ended, "blocks"))
+        let precise = self.pilot.as_ref().is_some_and(|p| p.needed <= self.plan.max_blocks);
+        Ok((ended, if precise { "precision" } else { "blocks" }))
+    }
+
+    /// Number of the last block, by what is known so far.
+    fn last(&self) -> u32 {
+        let needed = self.pilot.as_ref().map_or(self.plan.max_blocks, |p| p.needed);
+        self.plan.warmup_blocks + needed.clamp(self.plan.min_blocks, self.plan.max_blocks)
+    }
+
+    fn ask_pilot(&mut self, block: u32) {
+        let enough = self.plan.warmup_blocks + self.plan.min_blocks.max(PILOT_BLOCKS);
+        if self.pilot.is_none() && block >= enough {
+            self.pilot = self.decide.and_then(|decide| decide(&self.logs));
+        }
+    }
+
+    fn is_done(&self, slot: Slot, block: u32) -> bool {
+        let target = &self.targets[slot.target].facts().name;
+        let workload = &self.workloads[slot.workload].workload.name;
+        self.done.iter().any(|r| r.block == block && r.target == *target && r.workload == *workload)
+    }
+
+    /// Waits for a quiet host as long as the plan allows, and altogether no longer than a tenth of the bench and a second.
+    fn wait(&self, from: Instant, waited: &mut Duration) -> noise::Wait {
+        let allowed = from.elapsed() / 10 + Duration::from_secs(1);
+        let most = Duration::from_secs_f64(self.plan.schedule.quiet_wait_s);
+        let wait = noise::wait_until_quiet(most.min(allowed.saturating_sub(*waited)), self.interrupted);
+        *waited += Duration::from_secs_f64(wait.ms / 1000.0);
+        wait
     }
 
     /// A further block is begun only if the pace so far says that it ends within the budget; the least number of
     /// blocks is run in any case.
     fn out_of_budget(&self, from: Instant, measured: u32, block: u32) -> bool {
-        let spent = from.elapsed().as_secs_f64();
+        let spent = self.spent_s + from.elapsed().as_secs_f64();
         let per_block = spent / f64::from(block.max(2) - 1);
         measured >= self.plan.min_blocks && spent + per_block > self.plan.budget_s
     }
 
-    fn expected(&self, per_block: u32, last: u32, from: Instant, done: u32) -> u32 {
+    fn expected(&self, from: Instant, done: u32) -> u32 {
+        let per_block = (self.targets.len() * self.workloads.len()) as u32;
         let least = (self.plan.warmup_blocks + self.plan.min_blocks) * per_block;
-        let pace = from.elapsed().as_secs_f64() / f64::from(done.max(1));
+        let pace = (self.spent_s + from.elapsed().as_secs_f64()) / f64::from(done.max(1));
         let fits = if done < per_block { f64::from(least) } else { self.plan.budget_s / pace.max(1e-6) };
-        let blocks = (fits as u32 / per_block).clamp(least / per_block, last);
+        let blocks = (fits as u32 / per_block).clamp(least / per_block, self.last());
         blocks * per_block
     }
 
     fn begins(&self, slot: Slot, block: u32, done: u32, expected: u32, from: Instant) -> Progress<'_> {
-        let pace = from.elapsed().as_secs_f64() / f64::from(done.max(1));
+        let pace = (self.spent_s + from.elapsed().as_secs_f64()) / f64::from(done.max(1));
         Progress::Begins(Begins {
             target: &self.targets[slot.target].facts().name,
             workload: &self.workloads[slot.workload].workload.name,
@@ -171,6 +236,7 @@ impl Bench<'_> {
         block: u32,
         order: u32,
         run: u32,
+        quiet: &noise::Wait,
         writer: &mut Writer,
     ) -> Result<RunRow, MeasureError> {
         if self.plan.cache == "cold" {
@@ -196,16 +262,28 @@ impl Bench<'_> {
             load1: noise::load1(),
             steal_ms: 0.0,
             error: String::new(),
+            env_pad_bytes: env_pad(self.plan.seed, block, self.plan.schedule.env_pad_bytes),
+            waited_ms: quiet.ms,
+            waited_for: quiet.why.clone(),
         };
+        let job = ready.job.padded(row.env_pad_bytes);
         let steal = noise::steal_ms();
         let name = format!("{}-{run}", self.session.name);
         let settle = Duration::from_millis(self.plan.settle_ms);
         let setting =
             Setting { session_dir: &self.session.dir, name: &name, settle, interrupted: self.interrupted };
-        let outcome = run_once(target.as_mut(), &ready.workload, &ready.job, &setting);
+        let (from_ns, cpu_ms) = (monotonic_ns(), own_cpu_ms());
+        let outcome = run_once(target.as_mut(), &ready.workload, &job, &setting);
+        let wall_ms = (monotonic_ns() - from_ns) as f64 / 1e6;
         row.steal_ms = noise::steal_ms() - steal;
         match outcome {
-            Ok(outcome) => write_outcome(&mut row, outcome, writer)?,
+            Ok(mut outcome) => {
+                outcome.add_harness(wall_ms, own_cpu_ms() - cpu_ms);
+                if let (false, Some(startup)) = (row.warmup, outcome.value("startup_ms")) {
+                    self.logs.take(&row.workload, block, &row.target, startup);
+                }
+                write_outcome(&mut row, outcome, writer)?;
+            }
             Err(e) => row.error = one_line(&e),
         }
         writer.append_run(&row)?;
@@ -213,73 +291,12 @@ impl Bench<'_> {
     }
 }
 
-fn write_outcome(row: &mut RunRow, outcome: Outcome, writer: &mut Writer) -> Result<(), MeasureError> {
-    row.job_digest = outcome.job_digest;
-    row.output_digest = outcome.output_digest;
-    row.exit_code = outcome.exit_code;
-    for (metric, value) in &outcome.samples {
-        let sample = Sample {
-            schema: SCHEMA,
-            run: row.run,
-            block: row.block,
-            order: row.order,
-            target: row.target.clone(),
-            workload: row.workload.clone(),
-            accelerator: row.accelerator.clone(),
-            metric: metric.clone(),
-            unit: unit_of(metric).unwrap_or_default().to_owned(),
-            value: Some(*value),
-            warmup: row.warmup,
-            error: String::new(),
-        };
-        writer.append_sample(&sample)?;
-    }
-    for slice in outcome.slices {
-        let phase = Phase {
-            schema: SCHEMA,
-            run: row.run,
-            block: row.block,
-            target: row.target.clone(),
-            workload: row.workload.clone(),
-            accelerator: row.accelerator.clone(),
-            warmup: row.warmup,
-            phase: slice.phase,
-            start_ms: slice.start_ns as f64 / 1e6,
-            duration_ms: slice.length_ns as f64 / 1e6,
-            error_ms: slice.error_ns as f64 / 1e6,
-        };
-        writer.append_phase(&phase)?;
-    }
-    Ok(())
-}
-
-fn sample(facts: &crate::record::schema::TargetFacts, workload: &str, metric: &str, value: f64) -> Sample {
-    Sample {
-        schema: SCHEMA,
-        run: 0,
-        block: 0,
-        order: 0,
-        target: facts.name.clone(),
-        workload: workload.to_owned(),
-        accelerator: facts.accelerator.clone(),
-        metric: metric.to_owned(),
-        unit: unit_of(metric).unwrap_or_default().to_owned(),
-        value: Some(value),
-        warmup: false,
-        error: String::new(),
-    }
-}
-
-/// An error with its causes, on one line: a row of a CSV that a person reads.
-fn one_line(e: &dyn std::error::Error) -> String {
-    let mut text = e.to_string();
-    let mut cause = e.source();
-    while let Some(c) = cause {
-        let more = c.to_string();
-        if !text.ends_with(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = c.source();
-    }
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+/// Processor time of this process so far.
+fn own_cpu_ms() -> f64 {
+    use nix::sys::resource::{UsageWho, getrusage};
+    use nix::sys::time::TimeValLike;
+    let used = getrusage(UsageWho::RUSAGE_SELF);
+    used.map_or(0.0, |u| {
+        (u.user_time().num_microseconds() + u.system_time().num_microseconds()) as f64 / 1000.0
+    })
 }

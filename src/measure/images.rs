@@ -66,6 +66,7 @@ pub fn ready(store: &Store, workload: &Workload, limits: Limits) -> Result<Ready
         cpus: limits.cpus,
         memory_bytes: limits.memory_bytes,
         network: workload.network,
+        port: workload.ready.port(),
         scratch_bytes: workload.scratch_bytes,
     };
     let sizes = image.sizes(store).map_err(|e| failed(e.into()))?;

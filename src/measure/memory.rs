@@ -11,6 +11,13 @@ pub struct ProcessMemory {
     pub rss_bytes: u64,
 }
 
+/// MemAvailable of the host (proc(5), /proc/meminfo), bytes.
+pub fn available_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find(|l| l.starts_with("MemAvailable:"))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
 /// Sum over `pids`. A process that has ended meanwhile adds nothing.
 pub fn of_processes(pids: &[i32]) -> ProcessMemory {
     let rollups =

@@ -37,6 +37,24 @@ pub struct Outcome {
     pub output_digest: String,
     /// Exit code, where there was one.
     pub exit_code: Option<i32>,
+    /// Settling and probing, milliseconds: neither the workload's time nor the harness's own.
+    pub paused_ms: f64,
+}
+
+impl Outcome {
+    /// One of its figures.
+    pub fn value(&self, metric: &str) -> Option<f64> {
+        self.samples.iter().find(|s| s.0 == metric).map(|s| s.1)
+    }
+
+    /// What the harness itself cost: of the wall time around the run, what was neither set-up, nor the run, nor waiting on
+    /// purpose; and the processor time of the harness's own process. Only of a run whose end was seen.
+    pub fn add_harness(&mut self, wall_ms: f64, cpu_ms: f64) {
+        let (Some(setup), Some(total)) = (self.value("setup_ms"), self.value("total_ms")) else { return };
+        let rest = wall_ms - setup - total - self.paused_ms;
+        self.samples.push(("harness_ms".into(), rest.max(0.0)));
+        self.samples.push(("harness_cpu_ms".into(), cpu_ms));
+    }
 }
 
 /// What a run is done with.
@@ -59,6 +77,7 @@ pub fn run_once(
     setting: &Setting,
 ) -> Result<Outcome, MeasureError> {
     let failed = |step| move |source| MeasureError::Target { step, source };
+    let available_before = memory::available_bytes();
     let set_up_from = monotonic_ns();
     let limits = target.outer_limits(job);
     let place =
@@ -76,6 +95,7 @@ pub fn run_once(
         }
     };
     let mut watch = Watch::new(target.facts().name.clone(), running, workload, setting);
+    watch.available_before = available_before;
     watch.outcome.job_digest = job_digest;
     watch.sample("setup_ms", ms(set_up_ns));
     let measured = watch.until_ready().and_then(|()| watch.weigh_and_end(&place));
@@ -107,6 +127,8 @@ struct Watch<'a> {
     stop_ns: Option<u64>,
     /// Settling and probing, which are not the workload's time.
     paused_ns: u64,
+    /// The host's MemAvailable before the run was set up.
+    available_before: Option<u64>,
     outcome: Outcome,
 }
 
@@ -132,6 +154,7 @@ impl<'a> Watch<'a> {
             ready_ns: None,
             stop_ns: None,
             paused_ns: 0,
+            available_before: None,
             outcome: Outcome::default(),
         }
     }
@@ -295,6 +318,9 @@ impl<'a> Watch<'a> {
         self.sample("cgroup_file_bytes", group.file as f64);
         self.sample("cgroup_shmem_bytes", group.shmem as f64);
         self.sample("cgroup_kernel_bytes", group.kernel as f64);
+        if let (Some(before), Some(now)) = (self.available_before, memory::available_bytes()) {
+            self.sample("available_fall_bytes", before as f64 - now as f64);
+        }
         let figures = self.running.own_figures();
         for (metric, value) in
             figures.map_err(|source| MeasureError::Target { step: "weigh the machine", source })?
@@ -344,6 +370,7 @@ impl<'a> Watch<'a> {
             self.sample("cgroup_peak_bytes", peak as f64);
             self.sample("cpu_ms", ms(cpu));
         }
+        self.outcome.paused_ms = ms(self.paused_ns);
         self.outcome.slices = slices(t0_ns, ready_ns, &self.milestones);
         Ok(())
     }

@@ -38,9 +38,30 @@ fn below(rng: &mut ChaCha8Rng, n: u64) -> u64 {
     }
 }
 
+/// By how many bytes the environment of a block is longer, 0 to `most`: the same for all of its runs, so that they stay
+/// comparable, and another in each block, so that a lucky or unlucky placement of the stack is not taken for a target's own.
+pub fn env_pad(seed: u64, block: u32, most: u32) -> u32 {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    // A stream that no block's order uses.
+    rng.set_stream(u64::from(block) | 1 << 40);
+    below(&mut rng, u64::from(most) + 1) as u32
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn environments_differ_from_block_to_block_and_stay_below_the_most() {
+        let pads: Vec<u32> = (1..200).map(|block| env_pad(7, block, 4096)).collect();
+        assert!(
+            pads.iter().all(|p| *p <= 4096)
+                && pads.iter().any(|p| *p > 3500)
+                && pads.iter().any(|p| *p < 500)
+        );
+        assert_eq!(env_pad(7, 3, 4096), pads[2]);
+        assert_eq!(env_pad(7, 3, 0), 0);
+    }
 
     #[test]
     fn a_block_holds_every_pair_once() {

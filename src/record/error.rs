@@ -39,6 +39,16 @@ pub enum RecordError {
         /// The parser's reason.
         source: serde_json::Error,
     },
+    /// Larger than any record.
+    #[error("{path} has {bytes} bytes; no file of a record is larger than {most}")]
+    Huge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+        /// What is read at most.
+        most: u64,
+    },
     /// Written by a newer taremark.
     #[error("{path} has schema {found}; this taremark knows {known}: use a newer one")]
     Schema {

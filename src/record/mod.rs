@@ -1,6 +1,7 @@
 //! A record: the folder that one `bench` writes. Schema, writing and reading; nothing here knows how a figure is
 //! measured or shown.
 
+mod check;
 mod error;
 pub mod reader;
 pub mod schema;

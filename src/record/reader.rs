@@ -25,14 +25,27 @@ pub struct Record {
 /// Reads the folder.
 pub fn read(dir: &Path) -> Result<Record, RecordError> {
     let mut warnings = Vec::new();
-    Ok(Record {
+    let mut record = Record {
         plan: json(&dir.join("plan.json"))?,
         environment: json(&dir.join("environment.json"))?,
         runs: rows(&dir.join("runs.csv"), &mut warnings)?,
         samples: rows(&dir.join("samples.csv"), &mut warnings)?,
         phases: rows(&dir.join("phases.csv"), &mut warnings)?,
         warnings,
-    })
+    };
+    super::check::check(dir, &mut record)?;
+    Ok(record)
+}
+
+/// Largest file that is read: ten million samples. More is no record of ours, and would fill the memory.
+const MOST_BYTES: u64 = 1 << 30;
+
+fn whole(path: &Path) -> Result<Vec<u8>, RecordError> {
+    let bytes = std::fs::metadata(path).map_err(io("read", path))?.len();
+    if bytes > MOST_BYTES {
+        return Err(RecordError::Huge { path: path.to_owned(), bytes, most: MOST_BYTES });
+    }
+    std::fs::read(path).map_err(io("read", path))
 }
 
 fn known(path: &Path, found: u64) -> Result<(), RecordError> {
@@ -43,7 +56,7 @@ fn known(path: &Path, found: u64) -> Result<(), RecordError> {
 }
 
 fn json<T: DeserializeOwned>(path: &Path) -> Result<T, RecordError> {
-    let text = std::fs::read(path).map_err(io("read", path))?;
+    let text = whole(path)?;
     let failed = |source| RecordError::Json { path: path.to_owned(), source };
     let value: serde_json::Value = serde_json::from_slice(&text).map_err(failed)?;
     known(path, value.get("schema").and_then(serde_json::Value::as_u64).unwrap_or(0))?;
@@ -53,7 +66,7 @@ fn json<T: DeserializeOwned>(path: &Path) -> Result<T, RecordError> {
 /// A file without its header is one that was never begun: no rows. A last row without its end of line was cut off: it is
 /// left out, and said.
 fn rows<T: DeserializeOwned>(path: &Path, warnings: &mut Vec<String>) -> Result<Vec<T>, RecordError> {
-    let mut text = std::fs::read(path).map_err(io("read", path))?;
+    let mut text = whole(path)?;
     if text.last().is_some_and(|b| *b != b'\n') {
         let whole = text.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
         text.truncate(whole);

@@ -5,6 +5,7 @@
 //! and, made from those by `report`: `summary.csv`, `summary.json`, `charts/`, `report.md`, `report.html`.
 //! Every JSON file has a `schema` member and every CSV row a `schema` column with [`SCHEMA`].
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 pub const SCHEMA: u32 = 1;
 
 /// What a bench set out to do, written before the first run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// [`SCHEMA`].
     pub schema: u32,
@@ -42,13 +43,51 @@ pub struct Plan {
     pub targets: Vec<TargetFacts>,
     /// Workloads, in the order in which tables show them.
     pub workloads: Vec<WorkloadFacts>,
-    /// Why the bench ended: `blocks`, `budget`, `interrupted`; empty while it runs.
+    /// Conditions of the schedule, and how its length was settled.
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// Why the bench ended: `precision`, `blocks`, `budget`, `interrupted`; empty while it runs.
     #[serde(default)]
     pub ended_by: String,
 }
 
+/// Conditions of the schedule, and how its length was settled.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Schedule {
+    /// CPUs that runs are kept on; the harness keeps to the others where there are any. Empty: not pinned.
+    pub pin: Vec<u32>,
+    /// Each block's environment gets a variable of a random length up to this (Mytkowicz et al., "Producing Wrong Data
+    /// Without Doing Anything Obviously Wrong!", 2009); 0: none.
+    pub env_pad_bytes: u32,
+    /// Longest wait for a quiet host before a block, seconds; 0: none.
+    pub quiet_wait_s: f64,
+    /// Width wanted of the 95 % interval of a start-up's ratio to the net, from end to end: 0.05 is 5 %.
+    pub width_wanted: Option<f64>,
+    /// What the pilot said, once.
+    pub pilot: Option<Pilot>,
+    /// When the bench was taken up again, UTC, RFC 3339.
+    pub resumed_utc: Vec<String>,
+}
+
+/// What the first blocks said about the length of the rest.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Pilot {
+    /// Blocks that it had.
+    pub blocks: u32,
+    /// Blocks that the wanted width needs in all.
+    pub needed: u32,
+    /// The workload that needs them.
+    pub workload: String,
+    /// Standard deviation between blocks of the logarithm of its start-up: drift, which pairing removes.
+    pub between_blocks: f64,
+    /// The same within a block.
+    pub within_blocks: f64,
+}
+
 /// A target as it was found on this host. One that cannot say its version is not measured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TargetFacts {
     /// `process`, `container`, `oci:runc`, `microvm`, … ; the second of an A/A pair ends in `#2`.
     pub name: String,
@@ -65,7 +104,7 @@ pub struct TargetFacts {
 }
 
 /// A program that took part.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Program {
     /// Name, e.g. `qemu-system-x86_64`.
     pub name: String,
@@ -76,7 +115,7 @@ pub struct Program {
 }
 
 /// A workload: image, what runs in it, and how one knows that it is ready.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WorkloadFacts {
     /// `hello`, `redis`, …
     pub name: String,
@@ -101,7 +140,7 @@ pub struct WorkloadFacts {
 }
 
 /// One launch of one workload on one target: a row of `runs.csv`, failed ones too.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunRow {
     /// [`SCHEMA`].
     pub schema: u32,
@@ -135,13 +174,22 @@ pub struct RunRow {
     pub steal_ms: f64,
     /// Empty, or why the run failed, in one line.
     pub error: String,
+    /// Length of the variable by which this block's environment was made longer.
+    #[serde(default)]
+    pub env_pad_bytes: u32,
+    /// Wait for a quiet host before this run, milliseconds.
+    #[serde(default)]
+    pub waited_ms: f64,
+    /// What was not quiet, or empty.
+    #[serde(default)]
+    pub waited_for: String,
 }
 
 /// One value of one metric from one run: a row of `samples.csv`.
 ///
 /// Figures that belong to an image or a preparation and to no run (sizes, unpacking, building a disk) have run,
 /// block and order 0.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Sample {
     /// [`SCHEMA`].
     pub schema: u32,
@@ -171,7 +219,7 @@ pub struct Sample {
 
 /// A named slice of a run's time line: a row of `phases.csv`. The phases of a run follow one another without gap
 /// from t0 to ready; later ones (`stop`) have a start after ready.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Phase {
     /// [`SCHEMA`].
     pub schema: u32,
@@ -198,7 +246,7 @@ pub struct Phase {
 }
 
 /// Facts of the host. Part of every result.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Environment {
     /// [`SCHEMA`].
     pub schema: u32,
@@ -211,7 +259,7 @@ pub struct Environment {
 }
 
 /// Named facts of one kind.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FactGroup {
     /// Title for people.
     pub name: String,
@@ -239,6 +287,12 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "what an engine does for each run before t0: cgroup, bundle or root file system, network; never part of start-up",
     ),
     (
+        "harness_ms",
+        "ms",
+        "what the harness itself adds to a run: wall time around it less set-up, total, settling and probes",
+    ),
+    ("harness_cpu_ms", "ms", "processor time of the harness's own process during a run, its probes included"),
+    (
         "channel_ms",
         "ms",
         "latency of the target's output channel: one way through a pipe, or half the round trip of an echo to a guest; never subtracted",
@@ -252,6 +306,11 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     ("cgroup_file_bytes", "bytes", "page cache in the run's cgroup"),
     ("cgroup_shmem_bytes", "bytes", "shared memory and tmpfs in the run's cgroup"),
     ("cgroup_kernel_bytes", "bytes", "kernel memory charged to the run's cgroup"),
+    (
+        "available_fall_bytes",
+        "bytes",
+        "fall of the host's MemAvailable from before set-up to the probe: all that the run cost, and whatever else happened meanwhile",
+    ),
     ("guest_ram_touched_bytes", "bytes", "QEMU's PSS in the named mapping that is the guest's RAM"),
     ("vmm_bytes", "bytes", "QEMU's PSS outside the guest's RAM"),
     ("guest_used_bytes", "bytes", "the guest's MemTotal - MemAvailable"),
@@ -271,6 +330,7 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     ("kernel_bytes", "bytes", "guest kernel file that is booted"),
     ("initramfs_bytes", "bytes", "initramfs that is booted"),
     ("firmware_bytes", "bytes", "firmware that QEMU loads"),
+    ("snapshot_bytes", "bytes", "saved state of a machine: RAM that is not zero, and its devices"),
     (
         "shipped_bytes",
         "bytes",
@@ -279,7 +339,7 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     (
         "prepare_ms",
         "ms",
-        "what a user pays once for each image on this target: unpack, or disk and initramfs",
+        "what a user pays once for each image on this target: unpack, or disk and initramfs; for a restored machine also coming up and being saved",
     ),
     ("rate", "1/s", "the workload's own rate"),
     ("write_rate", "MiB/s", "the disk workload's sequential write rate, fdatasync included"),

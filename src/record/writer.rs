@@ -1,8 +1,10 @@
 //! Writes a record while the bench goes on: each row is flushed, so that a crash costs the row that was being written.
 
 use super::error::{RecordError, io};
+use super::reader::Record;
 use super::schema::{Environment, Phase, Plan, RunRow, Sample};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +26,17 @@ impl Table {
         let path = dir.join(name);
         let file = File::options().write(true).create_new(true).open(&path).map_err(io("create", &path))?;
         Ok(Self { csv: csv::Writer::from_writer(file), path })
+    }
+
+    /// Writes `rows` beside the file and renames, then adds to it.
+    fn again(dir: &Path, name: &str, rows: &[impl Serialize]) -> Result<Self, RecordError> {
+        let path = dir.join(name);
+        let beside = dir.join(format!("{name}.new"));
+        let _ = std::fs::remove_file(&beside);
+        let mut table = Self::create(dir, &format!("{name}.new"))?;
+        rows.iter().try_for_each(|row| table.append(row))?;
+        std::fs::rename(&beside, &path).map_err(io("write", &path))?;
+        Ok(Self { path, ..table })
     }
 
     fn append(&mut self, row: &impl Serialize) -> Result<(), RecordError> {
@@ -50,6 +63,21 @@ impl Writer {
             runs: table("runs.csv")?,
             samples: table("samples.csv")?,
             phases: table("phases.csv")?,
+        })
+    }
+
+    /// Takes up a record whose bench was interrupted, as `record` was read from it: rows that were cut off, and those of a
+    /// run that has no row of its own, are taken out of the files, and the rest is added to.
+    pub fn resume(dir: &Path, plan: &Plan, record: &mut Record) -> Result<Self, RecordError> {
+        let whole: BTreeSet<u32> = record.runs.iter().map(|r| r.run).collect();
+        record.samples.retain(|s| s.run == 0 || whole.contains(&s.run));
+        record.phases.retain(|p| whole.contains(&p.run));
+        put(&dir.join("plan.json"), plan)?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            runs: Table::again(dir, "runs.csv", &record.runs)?,
+            samples: Table::again(dir, "samples.csv", &record.samples)?,
+            phases: Table::again(dir, "phases.csv", &record.phases)?,
         })
     }
 

@@ -1,9 +1,18 @@
 //! From a record alone to tables, charts and pages. Same record in, same bytes out.
 
 mod charts;
+pub mod compare;
+pub mod definitions;
 mod download;
 mod error;
+pub mod export;
+mod figure;
 mod format;
+pub mod gate;
+pub mod history;
+pub mod ledger;
+pub mod meaning;
+pub mod overlay;
 mod overview;
 mod page;
 mod same_work;
@@ -12,6 +21,8 @@ mod summary;
 mod table;
 
 pub use error::ReportError;
+pub use figure::Figure;
+pub use format::{number, value as shown};
 pub use summary::{Cell, Summary};
 
 use error::io;

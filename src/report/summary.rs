@@ -4,14 +4,16 @@ use super::error::{ReportError, text};
 use super::same_work::why_not;
 use crate::record::reader::Record;
 use crate::record::schema::{METRICS, SCHEMA, Sample, unit_of};
-use crate::stats::{Comparison, Interval, RESAMPLES, Verdict, bca, compare, mad, median, outliers};
+use crate::stats::{Comparison, Interval, RESAMPLES, Verdict, compare, judge, mad, median, median_interval};
+use crate::stats::{noise_floor, outliers};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The target that is the net of every comparison.
 pub const NET: &str = "process";
 
 /// Statistics of one metric of one workload on one target, over the measured runs that did not fail.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Cell {
     /// Version of this file's format.
     pub schema: u32,
@@ -64,7 +66,7 @@ pub struct Cell {
 }
 
 /// All cells, in the order of the plan.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Summary {
     /// Version of this file's format.
     pub schema: u32,
@@ -90,10 +92,12 @@ impl Summary {
                     notes.push(format!("{} on {} is not compared: {why}", workload.name, target.name));
                 }
                 for metric in METRICS.iter().map(|m| m.0) {
-                    cells.extend(cell(record, &workload.name, &target.name, metric, refused.as_deref()));
+                    let made = cell(record, &workload.name, &target.name, metric, refused.as_deref());
+                    cells.extend(made);
                 }
             }
         }
+        let cells = judged(record, cells);
         notes.extend(failures(record));
         notes.extend(residuals(record));
         Self { schema: SCHEMA, resamples: RESAMPLES, net: NET.into(), cells, notes }
@@ -131,12 +135,18 @@ pub fn values<'a>(record: &'a Record, workload: &str, target: &str, metric: &str
     record.samples.iter().filter(wanted).collect()
 }
 
-fn cell(record: &Record, workload: &str, target: &str, metric: &str, refused: Option<&str>) -> Option<Cell> {
+fn cell(
+    record: &Record,
+    workload: &str,
+    target: &str,
+    metric: &str,
+    refused: Option<&str>,
+) -> Option<(Cell, Option<Comparison>)> {
     let samples = values(record, workload, target, metric);
     let all: Vec<f64> = samples.iter().filter_map(|s| s.value).collect();
     let middle = median(&all)?;
     let seed = seed_of(record, workload, target, metric);
-    let interval = bca(&all, RESAMPLES, seed);
+    let interval = median_interval(&all, RESAMPLES, seed);
     let net = if target == NET { Vec::new() } else { values(record, workload, NET, metric) };
     let pair =
         |s: &&&Sample| net.iter().find(|n| n.block == s.block).and_then(|n| Some((n.value?, s.value?)));
@@ -147,7 +157,7 @@ fn cell(record: &Record, workload: &str, target: &str, metric: &str, refused: Op
         .runs
         .iter()
         .filter(|r| r.workload == workload && r.target == target && !r.warmup && !r.error.is_empty());
-    Some(Cell {
+    let cell = Cell {
         schema: SCHEMA,
         workload: workload.to_owned(),
         target: target.to_owned(),
@@ -172,7 +182,39 @@ fn cell(record: &Record, workload: &str, target: &str, metric: &str, refused: Op
         ratio_low: compared.and_then(|c| c.ratio_interval).map(|i| i.low),
         ratio_high: compared.and_then(|c| c.ratio_interval).map(|i| i.high),
         verdict: verdict(target, compared, refused, &all),
-    })
+    };
+    let open = compared.filter(|_| target != NET && refused.is_none() && all.len() > 1);
+    Some((cell, open))
+}
+
+/// Settles the verdicts of each metric's comparisons together: corrected for their number, and against the noise floor of
+/// the A/A pair where the record has one.
+fn judged(record: &Record, mut cells: Vec<(Cell, Option<Comparison>)>) -> Vec<Cell> {
+    for metric in METRICS.iter().map(|m| m.0) {
+        let open = |c: &(Cell, Option<Comparison>)| c.0.metric == metric && c.1.is_some();
+        let places: Vec<usize> = (0..cells.len()).filter(|i| open(&cells[*i])).collect();
+        let mut family: Vec<Comparison> = places.iter().filter_map(|i| cells[*i].1).collect();
+        judge(&mut family, floor(record, metric));
+        for (place, comparison) in places.into_iter().zip(family) {
+            cells[place].0.verdict = words(comparison.verdict).into();
+        }
+    }
+    cells.into_iter().map(|c| c.0).collect()
+}
+
+/// The noise floor of a metric: the greatest that an A/A pair shows on any workload; 0 without such a pair.
+fn floor(record: &Record, metric: &str) -> f64 {
+    let twins = record.plan.targets.iter().filter_map(|t| Some((t.name.strip_suffix("#2")?, &t.name)));
+    let floors = twins.flat_map(|(first, second)| {
+        record.plan.workloads.iter().filter_map(move |w| {
+            let (a, b) = (values(record, &w.name, first, metric), values(record, &w.name, second, metric));
+            let pair =
+                |s: &&Sample| a.iter().find(|o| o.block == s.block).and_then(|o| Some((o.value?, s.value?)));
+            let pairs: Vec<(f64, f64)> = b.iter().filter_map(pair).collect();
+            noise_floor(&pairs, seed_of(record, &w.name, second, metric))
+        })
+    });
+    floors.fold(0.0, f64::max)
 }
 
 fn verdict(target: &str, compared: Option<Comparison>, refused: Option<&str>, all: &[f64]) -> String {
@@ -185,11 +227,18 @@ fn verdict(target: &str, compared: Option<Comparison>, refused: Option<&str>, al
     }
     match (compared.map(|c| c.verdict), refused) {
         (_, Some(why)) => why.to_owned(),
-        (Some(Verdict::More), _) => "more".into(),
-        (Some(Verdict::Less), _) => "less".into(),
-        (Some(Verdict::NoDifferenceShown), _) => "no difference shown".into(),
-        (Some(Verdict::TooFew), _) => "too few runs".into(),
+        (Some(verdict), _) => words(verdict).into(),
         (None, None) => String::new(),
+    }
+}
+
+/// As tables show it.
+pub(super) fn words(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::More => "more",
+        Verdict::Less => "less",
+        Verdict::NoDifferenceShown => "no difference shown",
+        Verdict::TooFew => "too few runs",
     }
 }
 

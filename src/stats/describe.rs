@@ -36,15 +36,78 @@ pub struct Outliers {
     pub severe: usize,
 }
 
+/// Where a value lies among its fellows (Tukey, Exploratory Data Analysis, 1977).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Within 1.5 interquartile ranges of the quartiles.
+    Inside,
+    /// Within 3.
+    Mild,
+    /// Farther.
+    Severe,
+}
+
+/// Tukey's fences of a sample.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Fences {
+    /// Inner fences.
+    pub inner: (f64, f64),
+    /// Outer fences.
+    pub outer: (f64, f64),
+}
+
+impl Fences {
+    /// None of nothing.
+    pub fn of(values: &[f64]) -> Option<Self> {
+        let (q1, q3) = (quantile(values, 0.25)?, quantile(values, 0.75)?);
+        let at = |k: f64| (q1 - k * (q3 - q1), q3 + k * (q3 - q1));
+        Some(Self { inner: at(1.5), outer: at(3.0) })
+    }
+
+    /// Of one value.
+    pub fn class(&self, value: f64) -> Class {
+        let beyond = |(low, high): (f64, f64)| value < low || value > high;
+        match (beyond(self.outer), beyond(self.inner)) {
+            (true, _) => Class::Severe,
+            (_, true) => Class::Mild,
+            _ => Class::Inside,
+        }
+    }
+}
+
 /// Counts them.
 pub fn outliers(values: &[f64]) -> Outliers {
-    let (Some(q1), Some(q3)) = (quantile(values, 0.25), quantile(values, 0.75)) else {
-        return Outliers::default();
-    };
-    let range = q3 - q1;
-    let beyond = |k: f64| values.iter().filter(|v| **v < q1 - k * range || **v > q3 + k * range).count();
-    let severe = beyond(3.0);
-    Outliers { mild: beyond(1.5) - severe, severe }
+    let Some(fences) = Fences::of(values) else { return Outliers::default() };
+    let count = |class| values.iter().filter(|v| fences.class(**v) == class).count();
+    Outliers { mild: count(Class::Mild), severe: count(Class::Severe) }
+}
+
+/// A step of an empirical distribution function.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Step {
+    /// A value that occurs.
+    pub value: f64,
+    /// Share of the sample that is not above it.
+    pub share: f64,
+    /// 95 % band of the true share, the same for all steps at once: the Dvoretzky-Kiefer-Wolfowitz inequality with
+    /// Massart's constant (1990).
+    pub band: (f64, f64),
+}
+
+/// Empirical distribution function: a step for each value that occurs, ascending.
+pub fn ecdf(values: &[f64]) -> Vec<Step> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let n = sorted.len() as f64;
+    let half = ((2.0_f64 / 0.05).ln() / (2.0 * n)).sqrt();
+    let last_of_its_value = |i: &usize| sorted.get(i + 1).is_none_or(|next| *next != sorted[*i]);
+    (0..sorted.len())
+        .filter(last_of_its_value)
+        .map(|i| {
+            let share = (i + 1) as f64 / n;
+            Step { value: sorted[i], share, band: ((share - half).max(0.0), (share + half).min(1.0)) }
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -73,6 +136,16 @@ mod tests {
         let values: Vec<f64> = (1..=11).map(f64::from).chain([20.0]).collect();
         assert_eq!(outliers(&values), Outliers { mild: 1, severe: 0 });
         assert_eq!(outliers(&[5.0; 9]), Outliers::default());
+    }
+
+    #[test]
+    fn shares_climb_to_one() {
+        let steps: Vec<_> = ecdf(&[3.0, 1.0, 3.0, 2.0]).iter().map(|s| (s.value, s.share)).collect();
+        assert_eq!(steps, [(1.0, 0.25), (2.0, 0.5), (3.0, 1.0)]);
+        // Massart 1990: sqrt(ln(2 / 0.05) / (2 * 100)) = 0.13581
+        let wide = ecdf(&(0..100).map(f64::from).collect::<Vec<_>>())[49];
+        assert!((wide.band.1 - 0.5 - 0.13581).abs() < 1e-5, "{wide:?}");
+        assert_eq!(ecdf(&[]), []);
     }
 
     proptest! {

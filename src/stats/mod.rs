@@ -1,9 +1,33 @@
-//! Pure numbers: no I/O, no clock, no global state. Each function names its formula and its source.
+//! Pure numbers: no I/O, no clock, no global state. Each function names its formula and its source; docs/statistics.md
+//! says what was checked and how.
 
 mod bootstrap;
+mod change;
+mod cluster;
+mod components;
 mod describe;
+mod fieller;
+#[cfg(test)]
+mod fixtures;
+mod permutation;
+mod power;
+mod random;
+mod ranks;
+mod regression;
+mod serial;
+pub mod simulate;
 mod verdict;
 
-pub use bootstrap::{Interval, RESAMPLES, bca};
-pub use describe::{Outliers, mad, median, outliers, quantile};
-pub use verdict::{Comparison, Verdict, compare};
+pub use bootstrap::{Interval, LEVEL, RESAMPLES, bca, bca_of};
+pub use change::{Change, changes};
+pub use cluster::{Block, Contrast, cluster_bootstrap, two_samples};
+pub use components::{Components, blocks_for_width, components};
+pub use describe::{Class, Fences, Outliers, Step, ecdf, mad, median, outliers, quantile};
+pub use fieller::fieller;
+pub use permutation::{holm, paired_permutation};
+pub use power::{FEWEST, pairs_needed, power_of};
+pub use random::Random;
+pub use ranks::{rank_sum, signed_rank};
+pub use regression::{Line, siegel, theil_sen};
+pub use serial::{dependence, median_interval, serial_correlation};
+pub use verdict::{Comparison, Verdict, compare, compare_unpaired, judge, noise_floor};

@@ -1,63 +1,135 @@
-//! Paired comparison of two targets, block by block.
+//! What may be said of two targets.
 
 use super::bootstrap::{Interval, RESAMPLES, bca};
+use super::cluster::{Contrast, two_samples};
 use super::describe::median;
+use super::permutation::holm;
+use super::power::FEWEST;
+use super::ranks::{rank_sum, signed_rank};
 
-/// What may be said.
+/// See the variants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// The interval of the difference lies above zero.
+    /// The difference lies above zero.
     More,
     /// It lies below zero.
     Less,
-    /// It holds zero.
+    /// Neither is shown.
     NoDifferenceShown,
-    /// Fewer than five blocks: an interval of so few says little.
+    /// So few runs could not show a difference, however great.
     TooFew,
 }
 
-/// Gross against net over the blocks that have both.
+/// Gross against net.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Comparison {
-    /// Number of pairs.
+    /// Number of pairs, or of values in the smaller sample.
     pub pairs: usize,
-    /// Median of the differences gross - net.
+    /// Median of the differences gross - net; of unpaired samples, the difference of the medians.
     pub tare: f64,
     /// Of it.
     pub tare_interval: Option<Interval>,
-    /// Median of the ratios gross / net; none where a net is zero.
+    /// Median of the ratios gross / net; none where a net is zero. Of unpaired samples, the ratio of the medians.
     pub ratio: Option<f64>,
     /// Of it.
     pub ratio_interval: Option<Interval>,
-    /// See there.
+    /// Chance of so clear a difference if there were none: [`signed_rank`], or [`rank_sum`] of unpaired samples.
+    pub p: f64,
+    /// Least `p` that so many runs can give.
+    pub least_p: f64,
+    /// Of this comparison alone; [`judge`] gives those of a whole report.
     pub verdict: Verdict,
 }
 
-/// Fewest pairs for a verdict: five of the same sign are the least that a sign test can call at all (2^-4 two-sided).
-const ENOUGH: usize = 5;
+/// What is asked of p, once it is corrected.
+const ALPHA: f64 = 0.05;
 
-/// Compares pairs (net, gross). Resampling pairs is resampling blocks: what hit a block hit both of its runs, and
-/// leaves the difference. None of nothing.
+/// Compares pairs (net, gross) in the order of their blocks. Resampling pairs is resampling blocks: what hit a block hit
+/// both of its runs, and leaves the difference; and the order within a block is drawn by lot, so that differences do not
+/// depend on one another even where runs do. None of nothing.
 pub fn compare(pairs: &[(f64, f64)], seed: u64) -> Option<Comparison> {
     let differences: Vec<f64> = pairs.iter().map(|(net, gross)| gross - net).collect();
     let ratios: Vec<f64> =
         pairs.iter().filter(|(net, _)| *net > 0.0).map(|(net, gross)| gross / net).collect();
     let whole = ratios.len() == pairs.len();
-    let tare_interval = bca(&differences, RESAMPLES, seed);
-    let verdict = match tare_interval {
-        _ if pairs.len() < ENOUGH => Verdict::TooFew,
-        Some(i) if i.low > 0.0 => Verdict::More,
-        Some(i) if i.high < 0.0 => Verdict::Less,
-        _ => Verdict::NoDifferenceShown,
-    };
-    Some(Comparison {
+    let least_p = 2.0 * 0.5_f64.powi(pairs.len().min(1000) as i32);
+    let mut comparison = Comparison {
         pairs: pairs.len(),
         tare: median(&differences)?,
-        tare_interval,
+        tare_interval: bca(&differences, RESAMPLES, seed),
         ratio: whole.then(|| median(&ratios)).flatten(),
         ratio_interval: whole.then(|| bca(&ratios, RESAMPLES, seed.wrapping_add(1))).flatten(),
-        verdict,
-    })
+        p: signed_rank(&differences),
+        least_p,
+        verdict: Verdict::TooFew,
+    };
+    comparison.verdict = comparison.verdict_at(comparison.p, comparison.least_p, 0.0);
+    Some(comparison)
+}
+
+/// Compares two samples that share no blocks. What differs between their sessions (the host's mood) is in neither
+/// interval nor p: only a noise floor from A/A sessions knows it. None of nothing.
+pub fn compare_unpaired(net: &[f64], gross: &[f64], seed: u64) -> Option<Comparison> {
+    let (tare, tare_interval) = two_samples(net, gross, Contrast::Difference, RESAMPLES, seed)?;
+    let ratio = if net.iter().all(|v| *v > 0.0) {
+        two_samples(net, gross, Contrast::Ratio, RESAMPLES, seed.wrapping_add(1))
+    } else {
+        None
+    };
+    let mut comparison = Comparison {
+        pairs: net.len().min(gross.len()),
+        tare,
+        tare_interval,
+        ratio: ratio.map(|r| r.0),
+        ratio_interval: ratio.and_then(|r| r.1),
+        p: rank_sum(net, gross),
+        least_p: 2.0 / ways(net.len() + gross.len(), net.len()),
+        verdict: Verdict::TooFew,
+    };
+    comparison.verdict = comparison.verdict_at(comparison.p, comparison.least_p, 0.0);
+    Some(comparison)
+}
+
+/// n over k.
+fn ways(n: usize, k: usize) -> f64 {
+    (0..k.min(n - k)).map(|i| (n - i) as f64 / (i + 1) as f64).product()
+}
+
+impl Comparison {
+    /// A difference is said where the interval excludes zero, the corrected p is below 5 % and the ratio is farther from
+    /// one than `floor` (a share: 0.02 is 2 %).
+    fn verdict_at(&self, p: f64, least_p: f64, floor: f64) -> Verdict {
+        let beyond = self.ratio.is_none_or(|r| (r - 1.0).abs() > floor);
+        match self.tare_interval {
+            _ if least_p >= ALPHA => Verdict::TooFew,
+            Some(i) if p < ALPHA && beyond && i.low > 0.0 => Verdict::More,
+            Some(i) if p < ALPHA && beyond && i.high < 0.0 => Verdict::Less,
+            _ => Verdict::NoDifferenceShown,
+        }
+    }
+}
+
+/// Settles the verdicts of a family of comparisons together: p corrected by Holm's method, so that a family without any
+/// true difference has a false alarm in at most 5 % of reports, and a noise floor that an effect has to exceed.
+///
+/// "Too few" means that even the clearest difference could not have survived the correction.
+pub fn judge(family: &mut [Comparison], floor: f64) {
+    let corrected = holm(&family.iter().map(|c| c.p).collect::<Vec<_>>());
+    let size = family.len() as f64;
+    for (comparison, p) in family.iter_mut().zip(corrected) {
+        // The clearest of a family is corrected by its whole size, those after it by less: too few only if p itself fails.
+        let least = if p < ALPHA { 0.0 } else { (comparison.least_p * size).min(1.0) };
+        comparison.verdict = comparison.verdict_at(p, least, floor);
+        comparison.p = p;
+    }
+}
+
+/// The noise floor that pairs of the same target under two names show: the end of the 95 % interval of their ratio that
+/// is farther from one, as a share. None below [`FEWEST`] pairs, or where a value is zero.
+pub fn noise_floor(pairs: &[(f64, f64)], seed: u64) -> Option<f64> {
+    let comparison = compare(pairs, seed).filter(|c| c.pairs >= FEWEST)?;
+    let interval = comparison.ratio_interval?;
+    Some((interval.low - 1.0).abs().max((interval.high - 1.0).abs()))
 }
 
 #[cfg(test)]
@@ -72,8 +144,43 @@ mod tests {
         assert_eq!((c.tare, c.verdict), (2.0, Verdict::More));
         let noise: Vec<(f64, f64)> = (0..20).map(|i| (100.0, 100.0 + f64::from(i % 2) * 2.0 - 1.0)).collect();
         assert_eq!(compare(&noise, 3).expect("comparison").verdict, Verdict::NoDifferenceShown);
-        assert_eq!(compare(&[(1.0, 2.0); 4], 3).expect("comparison").verdict, Verdict::TooFew);
+        assert_eq!(compare(&[(1.0, 2.0); 5], 3).expect("comparison").verdict, Verdict::TooFew);
         let c = compare(&[(0.0, 2.0); 9], 3).expect("comparison");
         assert_eq!((c.ratio, c.tare), (None, 2.0));
+    }
+
+    #[test]
+    fn samples_without_blocks_are_compared_too() {
+        let net: Vec<f64> = (0..12).map(|i| 100.0 + f64::from(i * 5 % 7)).collect();
+        let gross: Vec<f64> = net.iter().map(|v| v * 1.2).collect();
+        let c = compare_unpaired(&net, &gross, 3).expect("comparison");
+        assert_eq!(c.verdict, Verdict::More);
+        assert!(c.ratio.is_some_and(|r| (r - 1.2).abs() < 1e-9));
+        assert_eq!(compare_unpaired(&net, &net, 3).expect("comparison").verdict, Verdict::NoDifferenceShown);
+        assert_eq!(compare_unpaired(&[1.0; 3], &[2.0; 3], 3).expect("comparison").verdict, Verdict::TooFew);
+        assert_eq!(compare_unpaired(&[], &[2.0], 3), None);
+    }
+
+    #[test]
+    fn a_family_is_judged_harder_than_one_and_below_the_floor_nothing_is_said() {
+        let shift = |by: f64| (0..8).map(|i| (100.0, 100.0 + by + f64::from(i) * 0.01)).collect::<Vec<_>>();
+        let one = compare(&shift(1.0), 3).expect("comparison");
+        assert_eq!(one.verdict, Verdict::More);
+        let mut family = vec![one; 10];
+        judge(&mut family, 0.0);
+        assert!(family.iter().all(|c| c.verdict == Verdict::TooFew), "2 / 2^8 * 10 is above 5 %");
+        let mut family = [one; 2];
+        judge(&mut family, 0.0);
+        assert!(family.iter().all(|c| c.verdict == Verdict::More));
+        judge(&mut family, 0.05);
+        assert!(family.iter().all(|c| c.verdict == Verdict::NoDifferenceShown));
+    }
+
+    #[test]
+    fn the_noise_floor_is_the_farther_end() {
+        let same: Vec<(f64, f64)> = (0..20).map(|i| (100.0, 100.0 + f64::from(i * 7 % 11) - 5.0)).collect();
+        let floor = noise_floor(&same, 1).expect("floor");
+        assert!((0.005..0.05).contains(&floor), "{floor}");
+        assert_eq!(noise_floor(&same[..5], 1), None);
     }
 }

@@ -2,14 +2,17 @@
 
 #![allow(unsafe_code)]
 
+pub mod affinity;
 pub mod bpf;
 pub mod capability;
 pub mod clock;
 mod clone3;
 pub mod mount_attr;
 pub mod netlink;
+pub mod nsfs;
 pub mod port;
 pub mod process;
+pub mod random;
 pub mod sched;
 pub mod spawn;
 mod tap;

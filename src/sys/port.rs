@@ -14,6 +14,9 @@ pub const ROOT: u8 = b'r';
 /// All is set up; the workload is started next.
 pub const INIT: u8 = b'i';
 
+/// A restored machine runs: not from the port, but as QEMU tells it.
+pub const RESUMED: u8 = b's';
+
 /// Writes one stamp. Does nothing where the port cannot be had.
 #[cfg(target_arch = "x86_64")]
 pub fn stamp(byte: u8) {

@@ -105,19 +105,15 @@ pub fn join_new_session_keyring() -> std::io::Result<()> {
     if r < 0 && e.raw_os_error() != Some(libc::ENOSYS) { Err(e) } else { Ok(()) }
 }
 
-/// Of this user namespace (user_namespaces(7)).
-fn setgroups_is_denied() -> bool {
-    std::fs::read_to_string("/proc/self/setgroups").is_ok_and(|t| t.trim() == "deny")
-}
-
 /// setgroups, setgid and setuid for the calling task, by the raw system calls.
 pub fn set_ids(uid: u32, gid: u32, groups: &[u32]) -> Result<(), (&'static str, std::io::Error)> {
     // SAFETY: plain calls; `groups` outlives its call.
     unsafe {
         if libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) < 0 {
             let e = std::io::Error::last_os_error();
-            // Where an ordinary user mapped the own id alone, groups stay as they are: nobody asked for others.
-            if !(groups.is_empty() && e.raw_os_error() == Some(libc::EPERM) && setgroups_is_denied()) {
+            // A user namespace of an ordinary user may not drop groups (user_namespaces(7)); it is asked for none.
+            let denied = groups.is_empty() && e.raw_os_error() == Some(libc::EPERM) && in_user_namespace();
+            if !denied {
                 return Err(("setgroups", e));
             }
         }
@@ -129,6 +125,25 @@ pub fn set_ids(uid: u32, gid: u32, groups: &[u32]) -> Result<(), (&'static str, 
         }
     }
     Ok(())
+}
+
+/// Whether this process is in a user namespace other than the first one: its map is not that of all ids to themselves.
+pub fn in_user_namespace() -> bool {
+    use std::io::Read;
+    let mut map = [0u8; 64];
+    let read = std::fs::File::open("/proc/self/uid_map").and_then(|mut f| f.read(&mut map));
+    let n = read.unwrap_or(0);
+    let words: Vec<&str> =
+        std::str::from_utf8(&map[..n]).unwrap_or_default().split_ascii_whitespace().collect();
+    n > 0 && words != ["0", "0", "4294967295"]
+}
+
+/// prlimit(2): sets a limit of another process. `resource`: RLIMIT_* of sys/resource.h.
+pub fn set_limit_of(pid: i32, resource: u32, soft: u64, hard: u64) -> std::io::Result<()> {
+    let limit = libc::rlimit { rlim_cur: soft, rlim_max: hard };
+    // SAFETY: the new limit lives through the call; the old one is not asked for.
+    let r = unsafe { libc::prlimit(pid, resource as _, &raw const limit, core::ptr::null_mut()) };
+    if r < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Keeps permitted capabilities over a change of user id (PR_SET_KEEPCAPS).
@@ -195,9 +210,9 @@ pub fn execute(
     std::io::Error::last_os_error()
 }
 
-/// Forwards `signals` to process `to` from now on, by a handler.
-pub fn forward_signals(to: i32, signals: &[i32]) {
-    FORWARD_TO.store(to, std::sync::atomic::Ordering::SeqCst);
+/// Catches `signals` from now on, by a handler; they are passed on once [`forward_to`] has said to whom. A child made
+/// meanwhile catches them too, until it executes a program.
+pub fn catch_signals(signals: &[i32]) {
     for &signal in signals {
         // SAFETY: the handler reads an atomic and calls kill, both async-signal-safe.
         unsafe {
@@ -208,10 +223,25 @@ pub fn forward_signals(to: i32, signals: &[i32]) {
     }
 }
 
+/// Passes signals that are caught on to process `pid`, and those that came so far.
+pub fn forward_to(pid: i32) {
+    FORWARD_TO.store(pid, std::sync::atomic::Ordering::SeqCst);
+    let waiting = WAITING.swap(0, std::sync::atomic::Ordering::SeqCst);
+    for signal in (1..64).filter(|s| waiting >> s & 1 == 1) {
+        // SAFETY: plain call.
+        unsafe { libc::kill(pid, signal) };
+    }
+}
+
 static FORWARD_TO: std::sync::atomic::AtomicI32 = std::sync::atomic::AtomicI32::new(0);
+/// A bit for each signal that came before it was known to whom it is to go.
+static WAITING: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 
 extern "C" fn forward(signal: i32) {
     let to = FORWARD_TO.load(std::sync::atomic::Ordering::SeqCst);
+    if to == 0 {
+        WAITING.fetch_or(1 << signal, std::sync::atomic::Ordering::SeqCst);
+    }
     if to > 0 {
         // SAFETY: async-signal-safe.
         unsafe { libc::kill(to, signal) };

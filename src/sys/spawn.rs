@@ -158,7 +158,9 @@ impl Spawn {
         for (run, _) in &self.cgroup.v1_tasks {
             enter(run)?;
         }
+        let home = super::affinity::enter_run_cpus().map_err(SpawnError::Clone)?;
         let started = self.clone_and_exec(&argv, &envp, v2.as_ref().map(|f| f.as_raw_fd()));
+        home.go_back();
         for (_, home) in &self.cgroup.v1_tasks {
             enter(home)?;
         }

@@ -31,6 +31,8 @@ pub struct Job {
     pub memory_bytes: u64,
     /// Whether the workload is reached over the network.
     pub network: bool,
+    /// TCP port on which it is ready when it answers, where it is a server that is known by that.
+    pub port: Option<u16>,
     /// Bytes of a writable volume at `/scratch`, where it needs one.
     pub scratch_bytes: Option<u64>,
 }
@@ -54,15 +56,30 @@ pub struct Told {
     pub memory_bytes: u64,
 }
 
+/// Begins the variable that makes a block's environment longer.
+const PAD: &str = "TAREMARK_PAD=";
+
 impl Told {
-    /// `sha256:` over its JSON. Equal digests are the proof that two targets were given the same work.
+    /// `sha256:` over its JSON. Equal digests are the proof that two targets were given the same work. The padding of the
+    /// environment is left out: its length differs from block to block, and is recorded there.
     pub fn digest(&self) -> String {
-        let json = serde_json::to_vec(self).unwrap_or_default();
+        let mut plain = self.clone();
+        plain.env.retain(|e| !e.starts_with(PAD));
+        let json = serde_json::to_vec(&plain).unwrap_or_default();
         format!("sha256:{}", hex::encode(Sha256::digest(json)))
     }
 }
 
 impl Job {
+    /// The same with an environment that is `bytes` longer; as it is where that is too little for a variable.
+    pub fn padded(&self, bytes: u32) -> Self {
+        let mut job = self.clone();
+        if let Some(length) = (bytes as usize).checked_sub(PAD.len()) {
+            job.env.push(format!("{PAD}{}", "x".repeat(length)));
+        }
+        job
+    }
+
     /// What a target that follows the job is told.
     pub fn told(&self) -> Told {
         Told {

@@ -7,9 +7,11 @@
 pub mod container;
 mod error;
 mod event;
+mod in_guest;
 mod job;
 pub mod lookup;
 pub mod microvm;
+pub mod microvm_restored;
 pub mod network;
 pub mod oci;
 mod output;

@@ -60,7 +60,7 @@ impl Running {
                     Some(Event { at_ns: monotonic_ns(), kind: EventKind::Closed { error: String::new() } })
                 }
             },
-            Body::Machine { machine, .. } => super::microvm::next_event(machine, timeout),
+            Body::Machine { machine, .. } => super::in_guest::next_event(machine, timeout),
         }
     }
 
@@ -71,7 +71,7 @@ impl Running {
                 let failed = |source| TargetError::System { step: "measure the channel", source };
                 Ok(vec![("channel_ms", super::output::latency_ms().map_err(failed)?)])
             }
-            Body::Machine { machine, memory_bytes } => super::microvm::figures(machine, *memory_bytes),
+            Body::Machine { machine, memory_bytes } => super::in_guest::figures(machine, *memory_bytes),
         }
     }
 

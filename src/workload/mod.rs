@@ -25,6 +25,16 @@ pub enum Readiness {
     Exit,
 }
 
+impl Readiness {
+    /// The port that is asked, where one is.
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Self::Tcp(port) | Self::Http { port, .. } => Some(*port),
+            Self::Line(_) | Self::Exit => None,
+        }
+    }
+}
+
 /// A readiness that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("readiness {0:?}: use tcp:PORT, http:PORT/PATH, line:TEXT or exit")]

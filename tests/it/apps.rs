@@ -54,6 +54,7 @@ fn runs_on_both(name: &str, test: &str) {
         cpus: 1,
         memory_bytes: 256 << 20,
         network: true,
+        port: None,
         scratch_bytes: None,
     };
     let outcomes = all(&job, &workload).into_iter().map(|o| o.expect(name)).collect::<Vec<_>>();

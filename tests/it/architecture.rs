@@ -9,13 +9,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("report", &["report", "record", "stats"]),
     ("stats", &["stats"]),
     ("workload", &["workload"]),
+    ("lesson", &["lesson", "stats", "sys"]),
     ("load", &["load", "workload"]),
     ("container", &["container", "sys"]),
     ("guest", &["guest", "sys"]),
     ("machine", &["machine", "guest", "sys"]),
     ("target", &["target", "container", "machine", "guest", "sys", "record"]),
     ("measure", &["measure", "target", "workload", "record", "image", "sys", "container"]),
-    ("cli", &["cli", "measure", "target", "workload", "record", "report", "image", "machine", "sys"]),
+    (
+        "cli",
+        &[
+            "cli", "lesson", "measure", "target", "workload", "record", "report", "image", "machine", "sys",
+            "stats",
+        ],
+    ),
 ];
 
 fn sources(dir: &Path) -> Vec<PathBuf> {

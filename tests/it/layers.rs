@@ -180,7 +180,9 @@ fn what_is_damaged_or_not_for_this_host_is_told() {
     Layout(&nameless).finish(Layout(&nameless).image("amd64", &layers()), None);
     assert!(fails("nameless").to_string().ends_with("the image has no name there: give one"));
     let bad = source("bad");
-    let image = Layout(&bad).image("amd64", &layers());
+    // Layers that the store does not have from before.
+    let fresh = archive(&[member("fresh", b'0', "", &crate::registry::noise(9000))]);
+    let image = Layout(&bad).image("amd64", &[fresh]);
     Layout(&bad).finish(image, Some("x"));
     let largest = std::fs::read_dir(bad.join("blobs/sha256")).expect("blobs").flatten();
     let largest = largest.max_by_key(|b| b.metadata().expect("blob").len()).expect("a blob").path();

@@ -39,6 +39,7 @@ fn job(root: &Path, workload: &Workload) -> Job {
         cpus: 1,
         memory_bytes: 256 << 20,
         network: workload.network,
+        port: None,
         scratch_bytes: workload.scratch_bytes,
     }
 }

@@ -7,8 +7,8 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use taremark::container::cgroup::Limits;
 use taremark::machine::accelerator::{self, Wanted};
-use taremark::machine::qemu::{self, Accelerator, Machine};
-use taremark::machine::{Armed, MachineEvent, cache, initramfs, kernel};
+use taremark::machine::qemu::{self, Accelerator};
+use taremark::machine::{Armed, Machine, MachineEvent, Memory, cache, initramfs, kernel};
 use taremark::target::container::ContainerTarget;
 use taremark::target::microvm::{MicroVmOptions, MicroVmTarget};
 use taremark::target::process::ProcessTarget;
@@ -131,7 +131,8 @@ fn the_workload_has_what_the_job_says() {
     (job.uid, job.gid, job.groups, job.cwd) = (1000, 1001, vec![1001, 7], "/work".into());
     job.scratch_bytes = Some(16 << 20);
     let said = started(&job, |running, _| listen(running, ""));
-    let (text, zeros) = said.out.split_at(said.out.find('\0').expect("zeros"));
+    let (text, zeros) =
+        said.out.split_at(said.out.find('\0').unwrap_or_else(|| panic!("no zeros: {said:?}")));
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(
         lines,
@@ -212,13 +213,15 @@ fn closing_words(initramfs: &Path, vmlinux: Option<&Path>, deadline: Duration) -
         accelerator: Accelerator::Tcg,
         cpus: 1,
         memory_bytes: 256 << 20,
-        vmlinux: vmlinux.unwrap_or(&kernel.vmlinux).to_owned(),
+        kernel: kernel::Kernel { vmlinux: vmlinux.unwrap_or(&kernel.vmlinux).to_owned(), ..kernel },
         initramfs: initramfs.to_owned(),
         tsc_khz: taremark::sys::clock::tsc_khz(),
         root: None,
         scratch: None,
         network: None,
-        console: dir.path().join("console.log"),
+        memory: Memory::Fresh,
+        isolated: true,
+        parameters: Vec::new(),
     };
     let armed = Armed::new(&machine, None, None, Default::default(), dir.path()).expect("arm");
     let mut running = armed.boot_deadline(deadline).start().expect("start");
@@ -254,7 +257,7 @@ fn a_kernel_that_does_not_boot_is_told_with_its_console() {
     let e = kernel::find(dir.path(), Some(&none)).expect_err("no kernel").to_string();
     assert!(e.contains("is not a kernel that can be booted: it is neither a bzImage nor an ELF file"), "{e}");
     let e = kernel::find(dir.path(), None).expect_err("empty cache").to_string();
-    assert!(e.contains("taremark kernel fetch"), "{e}");
+    assert!(e.contains("there is no guest kernel below"), "{e}");
 }
 
 #[test]

@@ -46,6 +46,7 @@ pub fn job(layer: &std::path::Path, script: &str, network: bool) -> Job {
         cpus: 1,
         memory_bytes: 64 << 20,
         network,
+        port: None,
         scratch_bytes: None,
     }
 }

@@ -1,6 +1,9 @@
 //! A root file system and bundles for tests.
 
 pub mod archives;
+pub mod engines;
+pub mod liar;
+pub mod oci;
 pub mod registries;
 pub mod trees;
 
@@ -20,7 +23,10 @@ pub fn busybox() -> tempfile::TempDir {
     for sub in ["bin", "proc", "dev", "sys", "tmp", "etc"] {
         std::fs::create_dir(dir.path().join(sub)).expect("folder");
     }
-    std::fs::copy(from, dir.path().join("bin/busybox")).expect("copy busybox");
+    // By another process: a file that this one has open for writing would be open in whatever other tests start
+    // meanwhile, and could not be executed ("Text file busy").
+    let copied = Command::new("cp").arg(from).arg(dir.path().join("bin/busybox")).status();
+    assert!(copied.expect("cp").success());
     for applet in [
         "sh", "cat", "wc", "echo", "id", "mount", "sleep", "ls", "hostname", "nc", "dd", "grep", "test",
         "touch", "true",

@@ -1,6 +1,7 @@
 //! `taremark image ls`.
 
-use super::super::bytes::decimal;
+use super::table;
+use crate::cli::bytes::decimal;
 use crate::image::list;
 use crate::image::store::Store;
 
@@ -17,29 +18,15 @@ pub fn run(store: &Store, a: &Arguments) -> anyhow::Result<()> {
         println!("{}", serde_json::to_string_pretty(&images)?);
         return Ok(());
     }
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(["REFERENCE", "DIGEST", "PLATFORM", "LAYERS", "COMPRESSED", "UNPACKED"]);
-    for image in images {
+    let rows = images.into_iter().map(|image| {
         let short = image.digest.trim_start_matches("sha256:").chars().take(12).collect();
         let Some(known) = image.known else {
-            let why = format!("damaged: {}", image.error.unwrap_or_default());
-            table.add_row([image.reference, short, why]);
-            continue;
+            return vec![image.reference, short, format!("damaged: {}", image.error.unwrap_or_default())];
         };
         let unpacked = known.unpacked_bytes.map_or_else(|| "not yet".to_owned(), decimal);
         let compressed = decimal(known.registry_bytes);
-        table.add_row([
-            image.reference,
-            short,
-            known.platform,
-            known.layers.to_string(),
-            compressed,
-            unpacked,
-        ]);
-    }
-    for line in table.lines() {
-        println!("{}", line.trim());
-    }
+        vec![image.reference, short, known.platform, known.layers.to_string(), compressed, unpacked]
+    });
+    table::print(&["REFERENCE", "DIGEST", "PLATFORM", "LAYERS", "COMPRESSED", "UNPACKED"], rows);
     Ok(())
 }

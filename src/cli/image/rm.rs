@@ -1,6 +1,6 @@
 //! `taremark image rm`.
 
-use super::super::bytes::decimal;
+use crate::cli::bytes::decimal;
 use crate::image::reference::Reference;
 use crate::image::remove::remove;
 use crate::image::store::Store;

@@ -269,8 +269,10 @@ pub(super) fn parse<T: serde::de::DeserializeOwned>(json: &[u8]) -> Result<T, (S
         return Ok(parsed);
     }
     let mut reader = serde_json::Deserializer::from_slice(json);
-    let parsed = serde_path_to_error::deserialize(&mut reader)
-        .map_err(|e| (e.path().to_string(), e.inner().to_string()))?;
+    let parsed = serde_path_to_error::deserialize(&mut reader).map_err(|e| {
+        let path = e.path().to_string();
+        (if path == "." { "(whole file)".to_owned() } else { path }, e.inner().to_string())
+    })?;
     reader.end().map_err(|e| ("(whole file)".to_owned(), e.to_string()))?;
     Ok(parsed)
 }

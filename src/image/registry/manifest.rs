@@ -93,7 +93,7 @@ pub(super) fn put(
 }
 
 /// As it names itself, or by what is in it.
-pub(super) fn media_type(manifest: &Value) -> &str {
+pub(in crate::image) fn media_type(manifest: &Value) -> &str {
     let named = manifest.get("mediaType").and_then(Value::as_str);
     let config = manifest.pointer("/config/mediaType").and_then(Value::as_str).unwrap_or_default();
     match named {

@@ -24,5 +24,6 @@ mod retry;
 mod tls;
 
 pub use error::RegistryError;
+pub(super) use manifest::media_type;
 pub use options::Options;
 pub use progress::{How, Step};

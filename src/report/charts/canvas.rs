@@ -134,8 +134,8 @@ impl Axis {
         if !low.is_finite() {
             return Self { x0, x1, low: 0.0, high: 1.0, log: true };
         }
-        let low = (low - 0.05).floor();
-        Self { x0, x1, low, high: (high.log10() + 0.05).ceil().max(low + 1.0), log: true }
+        let low = (low - 0.02).floor();
+        Self { x0, x1, low, high: (high.log10() + 0.02).ceil().max(low + 1.0), log: true }
     }
 
     /// Where a value stands.

@@ -30,16 +30,18 @@ fn run(globals: &mut Globals, mut args: Args) -> Result<u8, Failure> {
         }
     }
     let id = args.id(ids)?;
+    let mut seen = false;
     loop {
         match events::stats(&globals.root, &id) {
             Ok(event) => crate::print(&event.to_string())?,
             // Its end is the end of the stream.
-            Err(RuntimeError::NotRunning { .. } | RuntimeError::NotFound { .. }) if !once => return Ok(0),
+            Err(RuntimeError::NotRunning { .. } | RuntimeError::NotFound { .. }) if seen => return Ok(0),
             Err(e) => return Err(e.into()),
         };
         if once {
             return Ok(0);
         }
+        seen = true;
         std::thread::sleep(interval);
     }
 }

@@ -1,0 +1,22 @@
+//! `taremark image prune`.
+
+use crate::cli::bytes::decimal;
+use crate::image::remove::prune;
+use crate::image::store::Store;
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {}
+
+pub fn run(store: &Store, _: &Arguments) -> anyhow::Result<()> {
+    let removed = prune(store)?;
+    println!(
+        "removed {} blobs, {}, and {} unpacked layers",
+        removed.blobs,
+        decimal(removed.blob_bytes),
+        removed.layers
+    );
+    if removed.layers_in_use > 0 {
+        println!("{} layers that nobody needs are in use just now", removed.layers_in_use);
+    }
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! `taremark learn`: lessons that do the thing on this machine.
+
+use super::failure::{FAILED, Usage};
+use crate::lesson::{Lesson, Part, Question, Room, all};
+use anyhow::Context;
+use std::io::{BufRead, IsTerminal, Write};
+use std::process::ExitCode;
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Lesson; without one, all are listed
+    #[arg(value_name = "LESSON", conflicts_with = "all")]
+    name: Option<String>,
+    /// Every lesson
+    #[arg(long)]
+    all: bool,
+    /// Do not wait for Enter, and answer the questions
+    #[arg(long, short)]
+    yes: bool,
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let lessons = all()?;
+    let Some(chosen) = choose(arguments, &lessons)? else {
+        for lesson in &lessons {
+            println!("{:<22} {}", lesson.name, lesson.title);
+        }
+        println!("\ntaremark learn LESSON");
+        return Ok(ExitCode::SUCCESS);
+    };
+    let waits = !arguments.yes && std::io::stdin().is_terminal();
+    for lesson in chosen {
+        if !teach(lesson, waits)? {
+            return Ok(ExitCode::from(FAILED));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn choose<'a>(arguments: &Arguments, lessons: &'a [Lesson]) -> anyhow::Result<Option<Vec<&'a Lesson>>> {
+    if arguments.all {
+        return Ok(Some(lessons.iter().collect()));
+    }
+    let Some(name) = &arguments.name else { return Ok(None) };
+    let found = lessons.iter().find(|l| l.name == *name);
+    let known = || lessons.iter().map(|l| l.name.as_str()).collect::<Vec<_>>().join(", ");
+    let what = || Usage { what: format!("unknown lesson {name:?}: {} are known", known()) };
+    Ok(Some(vec![found.ok_or_else(what)?]))
+}
+
+/// False where a command failed.
+fn teach(lesson: &Lesson, waits: bool) -> anyhow::Result<bool> {
+    let own = std::env::current_exe().context("find own path")?;
+    let room = Room::new(own.parent().unwrap_or(&own)).context("make a folder for the lesson")?;
+    println!("\n{}\n{}\n", lesson.title, "=".repeat(lesson.title.chars().count()));
+    for part in &lesson.parts {
+        match part {
+            Part::Words(words) => println!("{}\n", super::doctor::textwrap(words, 78).join("\n")),
+            Part::Command(command) => {
+                println!("    $ {command}");
+                if waits {
+                    print!("    (Enter runs it) ");
+                    std::io::stdout().flush()?;
+                    std::io::stdin().lock().read_line(&mut String::new())?;
+                }
+                let said = room.run(command, false).context("run a shell")?;
+                said.text.lines().for_each(|line| println!("    {line}"));
+                println!();
+                if said.code != Some(0) {
+                    eprintln!(
+                        "taremark: lesson {}: this command ended with {:?}: {command}",
+                        lesson.name, said.code
+                    );
+                    return Ok(false);
+                }
+            }
+        }
+    }
+    ask(&lesson.question, waits)?;
+    Ok(true)
+}
+
+fn ask(question: &Question, waits: bool) -> anyhow::Result<()> {
+    println!("{}", super::doctor::textwrap(&question.asks, 78).join("\n"));
+    for (i, answer) in question.answers.iter().enumerate() {
+        println!("  {}. {answer}", i + 1);
+    }
+    while waits && !answered(question)? {}
+    println!("\n{}. {}\n", question.right + 1, super::doctor::textwrap(&question.why, 74).join("\n   "));
+    Ok(())
+}
+
+/// True where the question is done with: answered rightly, or nobody is there any more.
+fn answered(question: &Question) -> anyhow::Result<bool> {
+    print!("Your answer: ");
+    std::io::stdout().flush()?;
+    let mut line = String::new();
+    if std::io::stdin().lock().read_line(&mut line)? == 0 {
+        return Ok(true);
+    }
+    let right = line.trim().parse() == Ok(question.right + 1);
+    println!("{}", if right { "Right." } else { "No: try again." });
+    Ok(right)
+}

@@ -1,0 +1,79 @@
+//! An interrupted bench that is taken up again.
+
+use super::failure::Usage;
+use super::profile::Length;
+use super::workloads;
+use crate::image::store::Store;
+use crate::measure::bench::Bench;
+use crate::record::reader::{self, Record};
+use crate::record::schema::Plan;
+use crate::record::writer::Writer;
+use crate::workload::Workload;
+use anyhow::Context;
+use std::path::{Path, PathBuf};
+
+/// See the module.
+pub struct Resumed {
+    /// Folder of the record.
+    pub dir: PathBuf,
+    /// What is there so far.
+    pub record: Record,
+}
+
+impl Resumed {
+    /// Reads it. One that came to its end is refused.
+    pub fn read(dir: &Path) -> anyhow::Result<Self> {
+        let record = reader::read(dir).with_context(|| format!("resume {}", dir.display()))?;
+        let ended = record.plan.ended_by.as_str();
+        if !["", "interrupted"].contains(&ended) {
+            let what = format!("{} is whole: it was ended by its {ended}", dir.display());
+            return Err(Usage { what }.into());
+        }
+        Ok(Self { dir: std::path::absolute(dir)?, record })
+    }
+
+    /// Names of its targets, without the second of an A/A pair.
+    pub fn target_names(&self) -> Vec<String> {
+        let names = self.record.plan.targets.iter().map(|t| t.name.clone());
+        names.filter(|n| !n.ends_with("#2")).collect()
+    }
+
+    /// Its workloads.
+    pub fn workloads(&self, store: &Store, length: &Length) -> anyhow::Result<Vec<Workload>> {
+        let names: Vec<String> = self.record.plan.workloads.iter().map(|w| w.name.clone()).collect();
+        Ok(workloads::by_name(store, &names, length)?.workloads)
+    }
+
+    /// An error where targets or workloads are not what they were: half a record of one and half of another would be
+    /// none of either.
+    pub fn same_as(&self, now: &Plan) -> anyhow::Result<()> {
+        let before = &self.record.plan;
+        let changed =
+            [("targets", before.targets != now.targets), ("workloads", before.workloads != now.workloads)];
+        match changed.iter().find(|c| c.1) {
+            Some((what, _)) => {
+                let what = format!("its {what} are no longer what they were in {}", self.dir.display());
+                Err(Usage { what }.into())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Gives the bench what is done, and the writer of the rest.
+    pub fn take_up(mut self, bench: &mut Bench) -> anyhow::Result<Writer> {
+        // A run that Ctrl-C cut short is run again.
+        self.record.runs.retain(|r| r.error != "interrupted");
+        let writer = Writer::resume(&self.dir, bench.plan, &mut self.record)
+            .with_context(|| format!("take up {}", self.dir.display()))?;
+        let startups = self.record.samples.iter().filter(|s| s.metric == "startup_ms" && !s.warmup);
+        for s in startups {
+            bench.logs.take(&s.workload, s.block, &s.target, s.value.unwrap_or(0.0));
+        }
+        bench.pilot = self.record.plan.schedule.pilot.clone();
+        let totals = ["setup_ms", "total_ms", "harness_ms"];
+        let spent = self.record.samples.iter().filter(|s| s.run > 0 && totals.contains(&s.metric.as_str()));
+        bench.spent_s = spent.filter_map(|s| s.value).sum::<f64>() / 1000.0;
+        bench.done = self.record.runs;
+        Ok(writer)
+    }
+}

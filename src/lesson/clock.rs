@@ -1,0 +1,118 @@
+//! Times whole commands from right before clone3 to their end, side by side: each round runs every command once, in an
+//! order of its own. For lessons; a bench of targets knows much more.
+
+use crate::stats::{Comparison, Interval, RESAMPLES, Random, bca, compare, median};
+use crate::sys::clock::monotonic_ns;
+use crate::sys::spawn::{Spawn, SpawnError};
+use std::path::{Path, PathBuf};
+
+/// A command and its program's path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timed {
+    /// As it was given.
+    pub argv: Vec<String>,
+    /// Found in PATH.
+    pub program: PathBuf,
+}
+
+/// What was measured of one command, milliseconds.
+#[derive(Debug, Clone)]
+pub struct Times {
+    /// Median from t0 to the end.
+    pub median_ms: f64,
+    /// 95 % interval (BCa).
+    pub interval: Option<Interval>,
+    /// Against the first command, by rounds; none for the first.
+    pub more: Option<Comparison>,
+}
+
+/// Why a command could not be timed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClockError {
+    /// It cannot be started.
+    #[error("start {0}")]
+    Start(String, #[source] SpawnError),
+    /// It failed: a failing command's time says nothing.
+    #[error("{command} ended with exit code {code}")]
+    Failed {
+        /// Its first word.
+        command: String,
+        /// As a shell tells it.
+        code: i32,
+    },
+    /// The system.
+    #[error("wait for {0}")]
+    Wait(String, #[source] std::io::Error),
+}
+
+/// Runs all of them `rounds` times, after one round that does not count. Their output goes nowhere.
+pub fn time(commands: &[Timed], rounds: usize) -> Result<Vec<Times>, ClockError> {
+    let env: Vec<String> = std::env::vars().map(|(k, v)| format!("{k}={v}")).collect();
+    let null = std::fs::File::options().read(true).write(true).open("/dev/null");
+    let null = null.map_err(|e| ClockError::Wait("/dev/null".into(), e))?;
+    let spawns = commands.iter().map(|c| {
+        let spawn =
+            Spawn::new(&c.program, &c.argv, &env).map_err(|e| ClockError::Start(c.argv[0].clone(), e))?;
+        Ok(spawn.fd(&null, 0).fd(&null, 1).fd(&null, 2))
+    });
+    let spawns = spawns.collect::<Result<Vec<_>, ClockError>>()?;
+    let mut random = Random::new(monotonic_ns());
+    let mut all = vec![Vec::with_capacity(rounds); commands.len()];
+    for round in 0..=rounds {
+        let mut order: Vec<usize> = (0..commands.len()).collect();
+        random.shuffle(&mut order);
+        for i in order {
+            let ms = once(&commands[i], &spawns[i])?;
+            if round > 0 {
+                all[i].push(ms);
+            }
+        }
+    }
+    let first = all.first().cloned().unwrap_or_default();
+    let summed = all.iter().enumerate().filter_map(|(i, values)| {
+        let pairs: Vec<(f64, f64)> = first.iter().copied().zip(values.iter().copied()).collect();
+        let more = if i == 0 { None } else { compare(&pairs, i as u64) };
+        Some(Times { median_ms: median(values)?, interval: bca(values, RESAMPLES, i as u64), more })
+    });
+    Ok(summed.collect())
+}
+
+fn once(command: &Timed, spawn: &Spawn) -> Result<f64, ClockError> {
+    let name = || command.argv[0].clone();
+    let child = spawn.start().map_err(|e| ClockError::Start(name(), e))?;
+    let code = child.wait().map_err(|e| ClockError::Wait(name(), e))?;
+    let ended = monotonic_ns();
+    if code != 0 {
+        return Err(ClockError::Failed { command: name(), code });
+    }
+    Ok((ended - child.t0_ns) as f64 / 1e6)
+}
+
+/// The program of a command's first word: a path, or found in the folders of `path`.
+pub fn find(name: &str, path: &str) -> Option<PathBuf> {
+    if name.contains('/') {
+        return Some(PathBuf::from(name)).filter(|p| p.is_file());
+    }
+    path.split(':').map(|d| Path::new(d).join(name)).find(|p| p.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timed(words: &[&str]) -> Timed {
+        let program = find(words[0], "/bin:/usr/bin").expect("program");
+        Timed { argv: words.iter().map(|w| (*w).to_owned()).collect(), program }
+    }
+
+    #[test]
+    fn a_longer_command_takes_longer_and_a_failing_one_is_none() {
+        let times = time(&[timed(&["true"]), timed(&["sleep", "0.02"])], 6).expect("times");
+        assert!(times[0].more.is_none());
+        let more = times[1].more.as_ref().expect("compared");
+        assert!(more.tare > 5.0 && times[1].median_ms >= 20.0, "{times:?}");
+        let error = time(&[timed(&["false"])], 1).expect_err("fails").to_string();
+        assert_eq!(error, "false ended with exit code 1");
+        assert_eq!(find("no-such-program", "/bin"), None);
+    }
+}
