@@ -1,14 +1,12 @@
 //! An interrupted bench that is taken up again.
 
 use super::failure::Usage;
-use super::profile::Length;
 use super::workloads;
-use crate::image::store::Store;
 use crate::measure::bench::Bench;
 use crate::record::reader::{self, Record};
-use crate::record::schema::Plan;
+use crate::record::schema::{Plan, WorkloadFacts};
 use crate::record::writer::Writer;
-use crate::workload::Workload;
+use crate::workload::{Readiness, Workload, builtin};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 
@@ -38,10 +36,18 @@ impl Resumed {
         names.filter(|n| !n.ends_with("#2")).collect()
     }
 
-    /// Its workloads.
-    pub fn workloads(&self, store: &Store, length: &Length) -> anyhow::Result<Vec<Workload>> {
-        let names: Vec<String> = self.record.plan.workloads.iter().map(|w| w.name.clone()).collect();
-        Ok(workloads::by_name(store, &names, length)?.workloads)
+    /// Its workloads: built-in ones by their names, any other from its image.
+    pub fn workloads(&self) -> anyhow::Result<Vec<Workload>> {
+        let one = |facts: &WorkloadFacts| match builtin::find(&facts.name) {
+            Some(workload) => Ok(workload),
+            None => {
+                let ready = facts.ready.parse::<Readiness>();
+                let ready = ready
+                    .map_err(|e| Usage { what: format!("readiness {:?} of the record: {e}", facts.ready) })?;
+                workloads::of_image(&facts.image, Some(&ready), &facts.argv)
+            }
+        };
+        self.record.plan.workloads.iter().map(one).collect()
     }
 
     /// An error where targets or workloads are not what they were: half a record of one and half of another would be

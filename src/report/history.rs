@@ -114,7 +114,7 @@ mod tests {
             (found[0].started_utc.as_str(), found[0].before, found[0].after),
             ("2026-01-11", 102.0, 112.0)
         );
-        assert_eq!(sparkline(&points[8..12]), "▂▁▇█");
+        assert_eq!(sparkline(&points[8..12]), "▁▂▇█");
         assert_eq!(sparkline(&points[..1]), "▁");
     }
 }

@@ -2,7 +2,9 @@
 //! there is none. The tests run some rounds of it, `scripts/simulate-statistics` many.
 
 use super::bootstrap::Interval;
+use super::permutation::holm;
 use super::random::Random;
+use super::ranks::signed_rank;
 use super::serial::median_interval;
 use super::verdict::{Comparison, Verdict, compare, judge};
 use statrs::distribution::{ContinuousCDF, Normal};
@@ -88,9 +90,12 @@ pub fn coverage_of_ratio(shape: Shape, blocks: usize, rounds: usize, seed: u64) 
 pub fn false_alarms(shape: Shape, comparisons: usize, blocks: usize, sessions: usize, seed: u64) -> f64 {
     share(sessions, |session| {
         let mut random = Random::new(seed.wrapping_add(session as u64 * 7919));
-        let mut family: Vec<Comparison> = (0..comparisons)
-            .filter_map(|i| compare(&bench(shape, blocks, 1.0, &mut random), i as u64))
-            .collect();
+        let benches: Vec<_> = (0..comparisons).map(|_| bench(shape, blocks, 1.0, &mut random)).collect();
+        // No verdict without a corrected p below 5 %: most sessions are spared their bootstraps.
+        if holm(&benches.iter().map(|b| p_of(b)).collect::<Vec<_>>()).iter().all(|p| *p >= 0.05) {
+            return false;
+        }
+        let mut family: Vec<Comparison> = (0..).zip(&benches).filter_map(|(i, b)| compare(b, i)).collect();
         judge(&mut family, 0.0);
         family.iter().any(|c| matches!(c.verdict, Verdict::More | Verdict::Less))
     })
@@ -100,9 +105,13 @@ pub fn false_alarms(shape: Shape, comparisons: usize, blocks: usize, sessions: u
 pub fn detected(shape: Shape, ratio: f64, blocks: usize, sessions: usize, seed: u64) -> f64 {
     share(sessions, |session| {
         let mut random = Random::new(seed.wrapping_add(session as u64 * 7919));
-        let c = compare(&bench(shape, blocks, ratio, &mut random), session as u64);
-        c.is_some_and(|c| c.verdict == Verdict::More)
+        let pairs = bench(shape, blocks, ratio, &mut random);
+        p_of(&pairs) < 0.05 && compare(&pairs, session as u64).is_some_and(|c| c.verdict == Verdict::More)
     })
+}
+
+fn p_of(pairs: &[(f64, f64)]) -> f64 {
+    signed_rank(&pairs.iter().map(|(net, gross)| gross - net).collect::<Vec<_>>())
 }
 
 fn share(rounds: usize, mut holds: impl FnMut(usize) -> bool) -> f64 {

@@ -8,10 +8,28 @@ use taremark::record::{reader, writer::Writer};
 
 /// A record of `hello` on a process and in a container, whose start-ups are `startup(block, target)`.
 fn record(dir: &Path, host: &str, day: u32, startup: impl Fn(u32, &str) -> f64) {
-    let target = |name: &str| TargetFacts {
-        name: name.into(),
+    let targets = ["process", "container", "container#2"];
+    let (plan, environment) = begun(host, day, &targets.map(|name| (name, "")));
+    let mut writer = Writer::create(dir, &plan, &environment).expect("record");
+    let mut run = 0;
+    for block in 1..=20 {
+        for (order, target) in (1..).zip(targets) {
+            run += 1;
+            let value = startup(block, target);
+            writer.append_sample(&sample(run, block, order, target, value)).expect("sample");
+            writer.append_phase(&phase(run, block, target, value)).expect("phase");
+            writer.append_run(&row(run, block, order, target)).expect("run");
+        }
+    }
+    writer.finish(&plan).expect("end");
+}
+
+/// Plan and environment of a bench of `hello` on (target, accelerator).
+pub fn begun(host: &str, day: u32, targets: &[(&str, &str)]) -> (Plan, Environment) {
+    let target = |(name, accelerator): &(&str, &str)| TargetFacts {
+        name: (*name).into(),
         description: String::new(),
-        accelerator: String::new(),
+        accelerator: (*accelerator).into(),
         programs: Vec::new(),
         facts: Default::default(),
     };
@@ -40,7 +58,7 @@ fn record(dir: &Path, host: &str, day: u32, startup: impl Fn(u32, &str) -> f64) 
         cpus: 1,
         memory_bytes: 1 << 28,
         settle_ms: 0,
-        targets: vec![target("process"), target("container"), target("container#2")],
+        targets: targets.iter().map(target).collect(),
         workloads: vec![workload],
         schedule: Schedule::default(),
         ended_by: "blocks".into(),
@@ -51,21 +69,10 @@ fn record(dir: &Path, host: &str, day: u32, startup: impl Fn(u32, &str) -> f64) 
         host: host.into(),
         groups: Vec::new(),
     };
-    let mut writer = Writer::create(dir, &plan, &environment).expect("record");
-    let mut run = 0;
-    for block in 1..=20 {
-        for (order, target) in (1..).zip(["process", "container", "container#2"]) {
-            run += 1;
-            let value = startup(block, target);
-            writer.append_sample(&sample(run, block, order, target, value)).expect("sample");
-            writer.append_phase(&phase(run, block, target, value)).expect("phase");
-            writer.append_run(&row(run, block, order, target)).expect("run");
-        }
-    }
-    writer.finish(&plan).expect("end");
+    (plan, environment)
 }
 
-fn sample(run: u32, block: u32, order: u32, target: &str, value: f64) -> Sample {
+pub fn sample(run: u32, block: u32, order: u32, target: &str, value: f64) -> Sample {
     Sample {
         schema: SCHEMA,
         run,
@@ -82,7 +89,7 @@ fn sample(run: u32, block: u32, order: u32, target: &str, value: f64) -> Sample 
     }
 }
 
-fn phase(run: u32, block: u32, target: &str, value: f64) -> Phase {
+pub fn phase(run: u32, block: u32, target: &str, value: f64) -> Phase {
     Phase {
         schema: SCHEMA,
         run,
@@ -98,7 +105,7 @@ fn phase(run: u32, block: u32, target: &str, value: f64) -> Phase {
     }
 }
 
-fn row(run: u32, block: u32, order: u32, target: &str) -> RunRow {
+pub fn row(run: u32, block: u32, order: u32, target: &str) -> RunRow {
     RunRow {
         schema: SCHEMA,
         run,
@@ -131,7 +138,7 @@ fn steady(level: f64) -> impl Fn(u32, &str) -> f64 {
     }
 }
 
-fn shown(path: &Path) -> String {
+pub fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
