@@ -25,7 +25,7 @@ pub struct Arguments {
     /// How much is measured
     #[arg(long, value_enum, default_value = "quick")]
     profile: Profile,
-    /// Only this target; may be given again [process, container, microvm, oci:RUNTIME]
+    /// Only this target; may be given again [process, container, microvm, microvm:own, microvm-restored, microvm-restored:own, oci:RUNTIME]
     #[arg(long = "target", value_name = "NAME", value_delimiter = ',')]
     targets: Vec<String>,
     /// Only this workload; may be given again [hello, idle, cpu, memory, syscall, disk, http, redis, nginx, python]
@@ -83,6 +83,9 @@ pub struct Arguments {
     /// No progress
     #[arg(long)]
     quiet: bool,
+    /// What each choice that makes microvm quick is worth: a waterfall from what a user types
+    #[arg(long, value_name = "TARGET", value_parser = super::ablate::named, conflicts_with_all = ["targets", "resume"])]
+    ablate: Option<String>,
     #[command(flatten)]
     machine: super::kernel::MachineArguments,
 }
@@ -116,7 +119,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let shown = Shown::new(arguments.quiet);
     let twice = length.same_twice && arguments.runs.is_none();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut targets = targets::make(&names, &session, &arguments.machine, twice)?;
+    let mut targets = match arguments.ablate {
+        Some(_) => super::ablate::targets(&session, &arguments.machine)?,
+        None => targets::make(&names, &session, &arguments.machine, twice)?,
+    };
     let mut plan = match &resumed {
         Some(resumed) => resumed.record.plan.clone(),
         None => plan(arguments, &length),
@@ -145,7 +151,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let (ended, why) = measure(&mut bench, &out, resumed, shown)?;
     drop(session);
-    finish(&out, why, ended)
+    let code = finish(&out, why, ended)?;
+    if arguments.ablate.is_some() {
+        super::ablate::show(&out)?;
+    }
+    Ok(code)
 }
 
 fn new_folder(arguments: &Arguments) -> anyhow::Result<PathBuf> {
@@ -169,7 +179,10 @@ fn choose(arguments: &Arguments, store: &Store, length: &Length) -> anyhow::Resu
     if let Some(reference) = &arguments.image {
         return Ok(vec![workloads::of_image(reference, arguments.ready.as_ref(), &arguments.argv)?]);
     }
-    let chosen = workloads::by_name(store, &arguments.workloads, length)?;
+    let hello = ["hello".to_owned()];
+    let box_alone = arguments.ablate.is_some() && arguments.workloads.is_empty();
+    let names = if box_alone { &hello[..] } else { &arguments.workloads };
+    let chosen = workloads::by_name(store, names, length)?;
     for line in &chosen.left_out {
         eprintln!("{line}");
     }
@@ -230,6 +243,7 @@ fn finish(out: &Path, why: &str, ended: Ended) -> anyhow::Result<ExitCode> {
 fn plan(arguments: &Arguments, length: &Length) -> Plan {
     let (min_blocks, max_blocks) = arguments.runs.map_or((length.min_blocks, length.max_blocks), |n| (n, n));
     let custom = arguments.runs.is_some()
+        || arguments.ablate.is_some()
         || !arguments.workloads.is_empty()
         || arguments.image.is_some()
         || !arguments.targets.is_empty();

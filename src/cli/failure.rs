@@ -78,8 +78,14 @@ fn code(error: &anyhow::Error) -> u8 {
         if cause.is::<Lacks>() || matches!(cause.downcast_ref(), Some(TargetError::Missing { .. })) {
             return LACKS;
         }
-        if let Some(MachineError::Missing { .. } | MachineError::NoKernel { .. }) = cause.downcast_ref() {
+        if let Some(
+            MachineError::Missing { .. } | MachineError::NoKernel { .. } | MachineError::NoOwnKernel { .. },
+        ) = cause.downcast_ref()
+        {
             return LACKS;
+        }
+        if let Some(MachineError::UnknownKernel { .. }) = cause.downcast_ref() {
+            return USAGE;
         }
         if let Some(ImageError::NotFound(_) | ImageError::BadReference { .. } | ImageError::BadDigest(_)) =
             cause.downcast_ref()
@@ -106,6 +112,9 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
         }
         if let Some(MachineError::NoKernel { .. }) = cause.downcast_ref() {
             return Some("taremark kernel fetch".into());
+        }
+        if let Some(MachineError::NoOwnKernel { .. }) = cause.downcast_ref() {
+            return Some("taremark kernel build (minutes, once)".into());
         }
         if let Some(ImageError::NotFound(_)) = cause.downcast_ref() {
             return Some(

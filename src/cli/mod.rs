@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod aa;
+mod ablate;
 mod adapt;
 mod bench;
 mod bytes;

@@ -98,6 +98,7 @@ impl Confine<'_> {
         if let Err(step) = last() {
             return step;
         }
+        process::restore_sigpipe();
         let e = process::execute(program, argv, envp);
         Step::new("exec", &program.to_string_lossy(), e)
     }

@@ -2,10 +2,12 @@
 
 use super::attach::{End, first_word};
 use super::error::LifeError;
-use super::folder::{Folder, Root};
+use super::folder::{Folder, Lock, Root};
 use super::monitor;
 use super::spec::{Spec, TargetKind};
 use super::state::{State, Status};
+use crate::sys::pidfd::zombie_exit_code;
+use std::time::{Duration, Instant};
 
 /// Containers whose workload still runs get a new monitor; of the others the end is written down, and those with
 /// `--rm` are removed. What killed commands left half made goes, too.
@@ -28,7 +30,7 @@ fn one(folder: &Folder, spec: &Spec) -> Result<(), LifeError> {
         // A monitor that was killed between the end and the removal.
         return if spec.remove && folder.claim()?.is_some() { folder.remove() } else { Ok(()) };
     }
-    let Some(lock) = folder.claim()? else { return Ok(()) };
+    let Some(lock) = place_of_dead(folder)? else { return Ok(()) };
     let state = folder.state()?;
     match state.status {
         Status::Exited => Ok(()),
@@ -43,8 +45,28 @@ fn one(folder: &Folder, spec: &Spec) -> Result<(), LifeError> {
     }
 }
 
+/// The monitor's place, if it is free. A killed monitor may be dead and its last thread not yet: that takes a moment.
+fn place_of_dead(folder: &Folder) -> Result<Option<Lock>, LifeError> {
+    let until = Instant::now() + Duration::from_secs(2);
+    loop {
+        if let Some(lock) = folder.claim()? {
+            return Ok(Some(lock));
+        }
+        let monitor = folder.state()?.monitor;
+        if monitor.pid == 0 || monitor.is_alive() || Instant::now() > until {
+            return Ok(None);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 fn settle(folder: &Folder, spec: &Spec, mut state: State) -> Result<(), LifeError> {
-    let mut code = state.exit_code;
+    // One that nobody has reaped yet still tells.
+    let ended = state.process;
+    let mut code = state.exit_code.or_else(|| zombie_exit_code(ended.pid, ended.start_time));
+    if state.status == Status::Created || spec.target == TargetKind::Microvm {
+        code = state.exit_code;
+    }
     if code.is_none() {
         state.error = "its monitor was killed, and nobody saw how it ended".into();
         if spec.target == TargetKind::Microvm && state.status == Status::Running {

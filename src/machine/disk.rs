@@ -36,10 +36,7 @@ pub fn root_and_whether_made(
     let path = cache_dir.join("disks").join(format!("{key}.{ROOT_FORMAT}"));
     let make = !path.is_file();
     if make {
-        cache::put(&path, |to| match layers {
-            [only] => make_root(only, to),
-            _ => with_overlay(layers, |tree| make_root(tree, to)),
-        })?;
+        cache::put(&path, |to| with_tree(layers, |tree| make_root(tree, to)))?;
     }
     let bytes = std::fs::metadata(&path).map_err(io("look at", &path))?.len();
     Ok((Disk { path, bytes }, make))
@@ -48,6 +45,17 @@ pub fn root_and_whether_made(
 fn make_root(tree: &Path, to: &Path) -> Result<(), MachineError> {
     let mkfs = program::find("mkfs.erofs", "erofs-utils")?;
     program::run(Command::new(mkfs).arg("--quiet").arg(to).arg(tree)).map(|_| ())
+}
+
+/// The layers as one tree.
+pub(super) fn with_tree(
+    layers: &[PathBuf],
+    f: impl FnOnce(&Path) -> Result<(), MachineError>,
+) -> Result<(), MachineError> {
+    match layers {
+        [only] => f(only),
+        _ => with_overlay(layers, f),
+    }
 }
 
 /// Read-only view of several layers, mounted only while `f` runs.

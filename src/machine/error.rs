@@ -48,7 +48,7 @@ pub enum MachineError {
         looked: PathBuf,
     },
     /// There is no kernel of our own yet.
-    #[error("there is no kernel of our own below {looked}: build one with `taremark kernel build`")]
+    #[error("there is no kernel of our own below {looked}")]
     NoOwnKernel {
         /// Folder of the cache.
         looked: PathBuf,

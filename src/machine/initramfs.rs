@@ -1,10 +1,13 @@
 //! The initramfs: our init and the drivers, in a cpio archive of the "newc" format
 //! (Documentation/driver-api/early-userspace/buffer-format.rst), uncompressed because the guest would pay for it.
 
-use super::cache;
 use super::elf::loaded_part;
 use super::error::{MachineError, io};
 use super::kernel::Kernel;
+use super::{cache, disk};
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Raised when the layout changes.
@@ -42,6 +45,38 @@ fn archive(init: &[u8], modules: &[(String, Vec<u8>)]) -> Vec<u8> {
     cpio.bytes
 }
 
+/// The image's whole root as an initramfs, gzipped or plain; made unless it is in the cache.
+pub fn of_image(
+    cache_dir: &Path,
+    image_digest: &str,
+    layers: &[PathBuf],
+    gzip: bool,
+) -> Result<PathBuf, MachineError> {
+    let ending = if gzip { "cpio.gz" } else { "cpio" };
+    let key = cache::key([b"image 1".as_slice(), image_digest.as_bytes()]);
+    let path = cache_dir.join("initramfs").join(format!("image-{key}.{ending}"));
+    if path.is_file() {
+        return Ok(path);
+    }
+    cache::put(&path, |to| {
+        disk::with_tree(layers, |tree| {
+            let mut cpio = Cpio::default();
+            cpio.tree(tree, Path::new(""))?;
+            cpio.entry("dev", 0o040_755, (0, 0), &[]);
+            cpio.entry("dev/console", 0o020_600, (5, 1), &[]);
+            cpio.entry("TRAILER!!!", 0, (0, 0), &[]);
+            let mut bytes = cpio.bytes;
+            if gzip {
+                let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+                packed.write_all(&bytes).map_err(io("compress", to))?;
+                bytes = packed.finish().map_err(io("compress", to))?;
+            }
+            std::fs::write(to, &bytes).map_err(io("write", to))
+        })
+    })?;
+    Ok(path)
+}
+
 #[derive(Default)]
 struct Cpio {
     bytes: Vec<u8>,
@@ -49,6 +84,30 @@ struct Cpio {
 }
 
 impl Cpio {
+    /// All below `root/below`: folders, files and links; what else there may be, a kernel makes itself.
+    fn tree(&mut self, root: &Path, below: &Path) -> Result<(), MachineError> {
+        let dir = root.join(below);
+        let entries = std::fs::read_dir(&dir).map_err(io("list", &dir))?;
+        let mut names: Vec<_> = entries.flatten().map(|e| e.file_name()).collect();
+        names.sort();
+        for name in names {
+            let (inside, path) = (below.join(&name), dir.join(&name));
+            let meta = std::fs::symlink_metadata(&path).map_err(io("look at", &path))?;
+            let as_name = inside.display().to_string();
+            if meta.is_dir() {
+                self.entry(&as_name, meta.mode(), (0, 0), &[]);
+                self.tree(root, &inside)?;
+            } else if meta.is_symlink() {
+                let to = std::fs::read_link(&path).map_err(io("read the link", &path))?;
+                self.entry(&as_name, meta.mode(), (0, 0), to.as_os_str().as_bytes());
+            } else if meta.is_file() {
+                let bytes = std::fs::read(&path).map_err(io("read", &path))?;
+                self.entry(&as_name, meta.mode(), (0, 0), &bytes);
+            }
+        }
+        Ok(())
+    }
+
     fn entry(&mut self, name: &str, mode: u32, device: (u32, u32), data: &[u8]) {
         self.inode += 1;
         let links = if mode & 0o170_000 == 0o040_000 { 2 } else { 1 };

@@ -29,11 +29,13 @@ pub fn exit_code(pidfd: BorrowedFd) -> Option<i32> {
     Some(of_status(info.exit_code))
 }
 
-/// As [`exit_code`], of a process that has ended and is not reaped: the last field of /proc/PID/stat (proc(5)).
-pub fn zombie_exit_code(pid: i32) -> Option<i32> {
+/// As [`exit_code`], of a process that has ended and is not reaped: the last field of /proc/PID/stat (proc(5)). Its
+/// start time, field 22, tells it from a later one of the same number.
+pub fn zombie_exit_code(pid: i32, start_time: u64) -> Option<i32> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    if fields.next()? != "Z" {
+    let is_it = fields.next()? == "Z" && fields.nth(18)?.parse() == Ok(start_time);
+    if !is_it {
         return None;
     }
     fields.next_back()?.parse().ok().map(of_status)
@@ -58,7 +60,11 @@ mod tests {
         assert_eq!(exit_code(fd.as_fd()), None);
         drop(child.stdin.take());
         let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
-        while zombie_exit_code(child.id() as i32) != Some(7) {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).expect("stat");
+        let start_time = stat.rsplit_once(')').and_then(|(_, f)| f.split_whitespace().nth(19)?.parse().ok());
+        let start_time = start_time.expect("start time");
+        assert_eq!(zombie_exit_code(child.id() as i32, start_time + 1), None);
+        while zombie_exit_code(child.id() as i32, start_time) != Some(7) {
             assert!(std::time::Instant::now() < until, "it does not end with 7");
         }
         child.wait().expect("wait");

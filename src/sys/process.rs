@@ -157,6 +157,12 @@ pub fn set_limit_of(pid: i32, resource: u32, soft: u64, hard: u64) -> std::io::R
     if r < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// Lets SIGPIPE end this process again, as Rust's start-up code has it ignored and an exec hands that on.
+pub fn restore_sigpipe() {
+    // SAFETY: the default action is no handler of ours.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+}
+
 /// Keeps permitted capabilities over a change of user id (PR_SET_KEEPCAPS).
 pub fn keep_capabilities(on: bool) -> std::io::Result<()> {
     // SAFETY: plain call.

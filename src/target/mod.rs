@@ -11,6 +11,7 @@ mod in_guest;
 mod job;
 pub mod lookup;
 pub mod microvm;
+pub mod microvm_console;
 pub mod microvm_restored;
 pub mod network;
 pub mod oci;

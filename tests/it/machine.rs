@@ -31,7 +31,7 @@ fn target(dir: &Path) -> MicroVmTarget {
     made.expect("these tests need QEMU: apt-get install qemu-system-x86 erofs-utils")
 }
 
-fn machine_job(layer: &Path, script: &str, network: bool) -> Job {
+pub fn machine_job(layer: &Path, script: &str, network: bool) -> Job {
     Job { memory_bytes: 256 << 20, ..job(layer, script, network) }
 }
 
@@ -65,9 +65,19 @@ pub fn listen(running: &mut Running, until: &str) -> Said {
 }
 
 /// Starts `job` in a machine, does `with` it, and sees that nothing is left.
-fn started<T>(job: &Job, with: impl FnOnce(&mut Running, &Place) -> T) -> T {
+pub fn started<T>(job: &Job, with: impl FnOnce(&mut Running, &Place) -> T) -> T {
+    started_within(job, Duration::from_secs(30), with)
+}
+
+/// As [`started`], with a deadline for the guest's init.
+pub fn started_within<T>(
+    job: &Job,
+    boot_deadline: Duration,
+    with: impl FnOnce(&mut Running, &Place) -> T,
+) -> T {
     let dir = tempfile::tempdir().expect("folder");
-    let mut target = target(dir.path());
+    let options = MicroVmOptions { boot_deadline, ..MicroVmOptions::new(dir.path().to_owned()) };
+    let mut target = MicroVmTarget::new(options).expect("these tests need QEMU");
     let name = format!("test-{}-machine", std::process::id());
     let place = Place::create(dir.path(), &name, &Limits::default()).expect("place");
     let armed = target.arm(job, &place).expect("arm");

@@ -180,6 +180,16 @@ fn a_closed_descriptor_stays_closed() {
 }
 
 #[test]
+fn sigpipe_ends_the_workload_as_ever() {
+    // Rust's start-up code has it ignored, and an exec would hand that on.
+    let script = "grep SigIgn /proc/self/status | busybox cut -f2";
+    let pipe =
+        |out: String| u64::from_str_radix(out.trim(), 16).expect("hex") >> (nix::libc::SIGPIPE - 1) & 1;
+    assert_eq!(pipe(Oci::new(script, |_| ()).run().1), 0);
+    assert_eq!(pipe(waiting().exec(&[], script).1), 0);
+}
+
+#[test]
 fn pause_and_resume() {
     let oci = Oci::new("while true; do echo x; sleep 0.01; done", |_| ()).started();
     eventually("output", || oci.said().len() > 4);

@@ -267,15 +267,22 @@ impl RuntimeConfig {
     pub fn read(bundle: &Path) -> Result<(Self, Vec<u8>), RuntimeError> {
         let path = bundle.join("config.json");
         let json = Self::bytes(&path)?;
-        let config = Self::parse(&path, &json)?;
-        super::validate::check(&config).map_err(|(field, why)| RuntimeError::Config { path, field, why })?;
+        let config =
+            Self::from_json(&json).map_err(|(field, why)| RuntimeError::Config { path, field, why })?;
         Ok((config, json))
+    }
+
+    /// Parses and checks. On an error the JSON path of the field, and what is wrong with it.
+    pub fn from_json(json: &[u8]) -> Result<Self, (String, String)> {
+        let config = parse(json)?;
+        super::validate::check(&config)?;
+        Ok(config)
     }
 
     /// One that was checked before.
     pub fn read_unchecked(dir: &Path) -> Result<Self, RuntimeError> {
         let path = dir.join("config.json");
-        Self::parse(&path, &Self::bytes(&path)?)
+        parse(&Self::bytes(&path)?).map_err(|(field, why)| RuntimeError::Config { path, field, why })
     }
 
     /// The file, unless it is too large or no file at all: a device or a FIFO could be read for ever.
@@ -296,10 +303,6 @@ impl RuntimeConfig {
             return Err(whole(format!("is larger than {LARGEST} bytes")));
         }
         Ok(json)
-    }
-
-    fn parse(path: &Path, json: &[u8]) -> Result<Self, RuntimeError> {
-        parse(json).map_err(|(field, why)| RuntimeError::Config { path: path.to_owned(), field, why })
     }
 
     /// The namespace of this kind, if it is asked for.

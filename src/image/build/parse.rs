@@ -255,3 +255,58 @@ fn span_of_keyword(i: &crate_::Instruction<'_>) -> Range<usize> {
         _ => 0..0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn source(text: &str) -> Source {
+        Source { name: "Dockerfile".into(), text: text.into() }
+    }
+
+    /// What the fuzz target asks of any text.
+    fn holds(text: &str) {
+        let source = source(text);
+        match parse(&source) {
+            Err(error) => assert!(error.place().expect("a place").line >= 1),
+            Ok(parsed) => {
+                let mut end = 0;
+                for i in parsed.instructions {
+                    assert!(i.span.start >= end && i.span.start < i.span.end, "{i:?}");
+                    end = i.span.end;
+                    source.place(&i.span);
+                }
+                assert!(end <= text.len());
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused_with_a_place(
+            words in proptest::collection::vec(
+                prop_oneof![
+                    Just("FROM a\n"), Just("RUN "), Just("COPY "), Just("ADD "), Just("ONBUILD "), Just("ENV "),
+                    Just("<<E"), Just("<<-'E' "), Just("\nE\n"), Just("\\\n"), Just("# x\n"), Just("\n"), Just("[\"a\","),
+                    Just("\"b\"]\n"), Just("k=\"v w\" "), Just("--mount=type=cache,target=/x "), Just("é$V"), Just("\r\n"),
+                    Just("HEALTHCHECK CMD "), Just("\\"), Just("\t"), Just("'"), Just("LABEL a=b\n"), Just("# escape=`\n"),
+                ],
+                0..24,
+            )
+        ) {
+            holds(&words.concat());
+        }
+    }
+
+    #[test]
+    fn joined_lines_and_here_documents_keep_what_they_are() {
+        let text = "FROM a\nRUN one \\\n  # no\n\n two # kept\nCOPY <<x /\ny\nx\nONBUILD RUN <<E\nz\nE\n";
+        let all = parse(&source(text)).expect("reads").instructions;
+        let shown: Vec<&str> = all.iter().map(|i| i.shown.as_str()).collect();
+        assert_eq!(shown, ["FROM a", "RUN one  two # kept", "COPY <<x /", "ONBUILD RUN <<E"]);
+        assert_eq!(all[3].kind, Kind::Onbuild("RUN <<E\nz\nE".into()));
+        let (_, again) = trigger("RUN <<E\nz\nE", "a").expect("reads");
+        assert!(matches!(again.kind, Kind::Run { documents, .. } if documents[0].content == "z\n"));
+    }
+}

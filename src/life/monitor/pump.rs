@@ -8,7 +8,7 @@ use crate::life::folder::Folder;
 use crate::life::link::{ToClient, ToMonitor};
 use crate::life::log::{Stream, Writer};
 use crate::life::spec::{Spec, TargetKind};
-use crate::life::state::State;
+use crate::life::state::{Process, State};
 use crate::sys::{pidfd, process};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -334,7 +334,7 @@ impl Pump<'_> {
                     Err(e) => return Err(system("wait for the workload")(e)),
                 }
             },
-            End::Stranger(fd) => Ok(told_by_kernel(self.body.process.pid, fd)),
+            End::Stranger(fd) => Ok(told_by_kernel(self.body.process, fd)),
             End::Told(fd) => {
                 let mut bytes = [0u8; 4];
                 let whole = rustix::io::read(fd, &mut bytes).is_ok_and(|n| n == 4);
@@ -360,9 +360,11 @@ impl Pump<'_> {
 }
 
 /// The exit code of a process that somebody else reaps: of the zombie, or, once it is reaped, of the pidfd.
-fn told_by_kernel(pid: i32, fd: &OwnedFd) -> Option<i32> {
+fn told_by_kernel(of: Process, fd: &OwnedFd) -> Option<i32> {
     for _ in 0..100 {
-        if let Some(code) = pidfd::exit_code(fd.as_fd()).or_else(|| pidfd::zombie_exit_code(pid)) {
+        if let Some(code) =
+            pidfd::exit_code(fd.as_fd()).or_else(|| pidfd::zombie_exit_code(of.pid, of.start_time))
+        {
             return Some(code);
         }
         std::thread::sleep(std::time::Duration::from_millis(5));

@@ -3,6 +3,12 @@
 use super::{Ground, exists, kill, until};
 use crate::support::text;
 
+fn kill_monitor(ground: &Ground, name: &str) {
+    let monitor = ground.pid(name, "ConmonPid");
+    kill(monitor);
+    until("its death", || !exists(monitor));
+}
+
 #[test]
 fn a_killed_monitor_is_replaced_and_the_exit_code_is_still_learnt() {
     let ground = Ground::new();
@@ -32,7 +38,7 @@ fn published_ports_and_names_come_back_with_the_next_monitor() {
     ground.says(&run);
     let at = ground.says(&["port", "web", "80"]);
     until("a page", || super::network::get(at.trim()).contains("again"));
-    kill(ground.pid("web", "ConmonPid"));
+    kill_monitor(&ground, "web");
     ground.says(&["ps"]);
     until("a page by the next monitor", || super::network::get(at.trim()).contains("again"));
     assert_eq!(ground.says(&["run", "--rm", "shell", "wget", "-qO-", "http://web/"]), "again\n");
@@ -82,7 +88,7 @@ fn a_command_in_the_foreground_whose_monitor_is_killed_still_ends_with_the_exit_
     let script = "echo up; while [ ! -e /go ]; do sleep 0.05; done; exit 9";
     let front = ground.start(&["run", "--name", "x", "shell", "sh", "-c", script]);
     until("its first word", || text(&ground.run(&["logs", "x"])) == "up\n");
-    kill(ground.pid("x", "ConmonPid"));
+    kill_monitor(&ground, "x");
     ground.says(&["exec", "x", "touch", "/go"]);
     let output = front.wait_with_output().expect("end");
     assert_eq!(output.status.code(), Some(9));

@@ -50,7 +50,7 @@ fn containers_of_one_network_find_each_other_and_their_ports_are_published() {
     // One that comes later is found, and one that is gone is not.
     ground.says(&["rm", "-f", "two"]);
     serve("three", "here");
-    assert_eq!(ask("one", "http://three/").stdout, b"three\n");
+    until("its page", || ask("one", "http://three/").stdout == b"three\n");
     let hosts = ground.says(&["exec", "one", "cat", "/etc/hosts"]);
     assert!(hosts.contains("three") && !hosts.contains("two"), "{hosts}");
     let alone = ["run", "--rm", "--network", "none", "shell", "sh", "-c", "ls /sys/class/net"];

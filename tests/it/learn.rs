@@ -1,0 +1,76 @@
+//! Every lesson, unattended, as a new user would run it: each command does what the text says it does, and nothing stays.
+
+use crate::bench::TAREMARK;
+use crate::support::{errors, text};
+use std::path::Path;
+use std::process::Command;
+
+fn learn(args: &[&str]) -> std::process::Output {
+    learn_in(&std::env::temp_dir(), args)
+}
+
+fn learn_in(dir: &Path, args: &[&str]) -> std::process::Output {
+    Command::new(TAREMARK).arg("learn").args(args).env("TMPDIR", dir).output().expect("taremark")
+}
+
+#[test]
+fn every_lesson_does_what_it_says_and_leaves_nothing() {
+    let ground = tempfile::tempdir().expect("folder");
+    let list = text(&learn(&[]));
+    let names: Vec<&str> =
+        list.lines().take_while(|l| !l.is_empty()).filter_map(|l| l.split(' ').next()).collect();
+    assert!(names.len() >= 8, "{list}");
+    // What has to be seen in a lesson, so that one that only talks is none.
+    let seen = [
+        ("image", "all is well"),
+        ("container", "I am process 1"),
+        ("commands", "Exited ("),
+        ("dockerise", "hello, version 2"),
+        ("ship", "refused, as it should be"),
+        ("image-or-container", "mine"),
+        ("container-or-machine", "microvm ("),
+        ("choose", "container"),
+    ];
+    for name in names {
+        let output = learn_in(ground.path(), &[name, "--yes"]);
+        assert!(output.status.success(), "{name}: {}{}", text(&output), errors(&output));
+        let (_, wanted) = seen.iter().find(|s| s.0 == name).expect("a lesson without an expectation");
+        assert!(text(&output).contains(wanted), "{name}: {wanted:?} is not in {}", text(&output));
+        let prose = |l: &&str| !l.starts_with("    ");
+        let wide: Vec<_> = text(&output)
+            .lines()
+            .filter(prose)
+            .filter(|l| l.chars().count() > 80)
+            .map(String::from)
+            .collect();
+        assert!(wide.is_empty(), "{name}: {wide:?}");
+    }
+    let left: Vec<_> =
+        std::fs::read_dir(ground.path()).expect("folder").flatten().map(|e| e.path()).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn an_unknown_lesson_is_named() {
+    let output = learn(&["everything"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        errors(&output).contains("unknown lesson \"everything\": image, container"),
+        "{}",
+        errors(&output)
+    );
+}
+
+#[test]
+fn commands_are_timed_side_by_side() {
+    let output = Command::new(TAREMARK)
+        .args(["time", "-n", "5", "--json", "true", "sleep 0.01"])
+        .output()
+        .expect("taremark");
+    assert!(output.status.success(), "{}", errors(&output));
+    let rows: Vec<serde_json::Value> =
+        text(&output).lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+    assert!(rows[0]["more_ms"].is_null() && rows[1]["more_ms"].as_f64().is_some_and(|m| m > 3.0), "{rows:?}");
+    let missing = Command::new(TAREMARK).args(["time", "no-such-program"]).output().expect("taremark");
+    assert_eq!(missing.status.code(), Some(3));
+}
