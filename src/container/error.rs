@@ -99,6 +99,14 @@ pub enum RuntimeError {
     /// A hook failed.
     #[error(transparent)]
     Hook(#[from] super::hooks::HookError),
+    /// More than the user's own id is to be mapped.
+    #[error("{program}, which an ordinary user needs to map more than the own id: {said}")]
+    IdMap {
+        /// newuidmap or newgidmap.
+        program: &'static str,
+        /// What it said.
+        said: String,
+    },
     /// `--systemd-cgroup` without systemd.
     #[error(
         "--systemd-cgroup: systemd does not run on this host: leave it out, and cgroups are made directly"

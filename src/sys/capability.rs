@@ -1,8 +1,5 @@
 //! Capability sets of the calling thread, by the raw calls.
 
-/// linux/capability.h
-const VERSION_3: u32 = 0x2008_0522;
-
 fn done(r: i64) -> std::io::Result<()> {
     if r < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
 }
@@ -40,17 +37,9 @@ pub fn raise_ambient(cap: u32) -> std::io::Result<()> {
     done(unsafe { libc::prctl(libc::PR_CAP_AMBIENT, raise, libc::c_ulong::from(cap), 0, 0) }.into())
 }
 
-/// The permitted set (capget(2), version 3).
-pub fn permitted() -> std::io::Result<u64> {
-    let header: [u32; 2] = [VERSION_3, 0];
-    let mut data = [0u32; 6];
-    // SAFETY: header and data have the sizes that version 3 wants and live through the call.
-    done(unsafe { libc::syscall(libc::SYS_capget, header.as_ptr(), data.as_mut_ptr()) })?;
-    Ok(u64::from(data[1]) | u64::from(data[4]) << 32)
-}
-
 /// All three sets at once (capset(2), version 3).
 pub fn set_capabilities(effective: u64, permitted: u64, inheritable: u64) -> std::io::Result<()> {
+    const VERSION_3: u32 = 0x2008_0522;
     let header: [u32; 2] = [VERSION_3, 0];
     let low = |set: u64| set as u32;
     let high = |set: u64| (set >> 32) as u32;

@@ -1,4 +1,4 @@
-//! Attacks that runtimes have met: each names the one it plays.
+//! Attacks that runtimes have met. Each was shown to succeed, or to leave its mark, with its guard taken out.
 
 use crate::support::{Ground, TAREC, busybox, errors, shell, text};
 use serde_json::{Value, json};

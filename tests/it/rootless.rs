@@ -84,7 +84,7 @@ fn an_ordinary_user_runs_a_container() {
     let output = home.run(seen, |c| c["root"]["readonly"] = json!(false));
     assert_eq!(text(&output), "0\n1\nrunc\nwritten\n".replace("runc", "tarec"), "{}", errors(&output));
     assert_eq!(output.status.code(), Some(3));
-    assert!(errors(&output).contains("no cgroup of its own"), "{}", errors(&output));
+    assert!(errors(&output).contains("no cgroup is delegated"), "{}", errors(&output));
     let states = home.dir.path().join("tarec");
     assert_eq!(std::fs::read_dir(states).expect("states").count(), 0, "a state is left");
     let range = |id: u32| json!([{"containerID": 0, "hostID": id, "size": 1}, {"containerID": 1, "hostID": 200_000, "size": 1000}]);
@@ -97,5 +97,5 @@ fn an_ordinary_user_runs_a_container() {
     assert_eq!(text(&output), "7\n8\n8 9\n2\n", "{}", errors(&output));
     let foreign = json!([{"containerID": 0, "hostID": 0, "size": 1}]);
     let output = home.run("true", |c| c["linux"]["uidMappings"] = foreign);
-    assert!(errors(&output).contains("uid_map"), "{}", errors(&output));
+    assert!(errors(&output).contains("newuidmap"), "{}", errors(&output));
 }

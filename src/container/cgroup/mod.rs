@@ -149,6 +149,22 @@ impl RunCgroup {
         self
     }
 
+    /// No cgroup at all: for an ordinary user to whom nothing is delegated.
+    pub fn nowhere(self) -> Self {
+        Self { hierarchies: Hierarchies::V1(Vec::new()), path: self.path }
+    }
+
+    /// Whether it is [`Self::nowhere`].
+    pub fn is_nowhere(&self) -> bool {
+        matches!(&self.hierarchies, Hierarchies::V1(all) if all.is_empty())
+    }
+
+    /// Whether this process may make it: its nearest folder that exists can be written to, in every hierarchy.
+    pub fn may_be_made(&self) -> bool {
+        let writable = |dir: &Path| rustix::fs::access(dir, rustix::fs::Access::WRITE_OK).is_ok();
+        self.dirs().iter().all(|dir| dir.ancestors().find(|d| d.exists()).is_some_and(writable))
+    }
+
     /// A cgroup with processes is somebody else's.
     pub fn refuse_if_in_use(&self) -> Result<(), CgroupError> {
         match self.dir("memory") {
