@@ -83,7 +83,7 @@ fn teach(lesson: &Lesson, waits: bool) -> anyhow::Result<bool> {
 fn ask(question: &Question, waits: bool) -> anyhow::Result<()> {
     println!("{}", super::doctor::textwrap(&question.asks, 78).join("\n"));
     for (i, answer) in question.answers.iter().enumerate() {
-        println!("  {}. {answer}", i + 1);
+        println!("  {}. {}", i + 1, super::doctor::textwrap(answer, 74).join("\n     "));
     }
     while waits && !answered(question)? {}
     println!("\n{}. {}\n", question.right + 1, super::doctor::textwrap(&question.why, 74).join("\n   "));

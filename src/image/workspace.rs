@@ -62,13 +62,21 @@ pub(super) fn clear(store: &Path) -> Result<(), ImageError> {
     for entry in entries {
         let path = entry.map_err(io("read", &tmp))?.path();
         match lock_folder(&path, FlockArg::LockExclusiveNonblock) {
-            Ok(Some(_nobodys)) => remove(&path)?,
+            // Its maker may remove it at the same moment.
+            Ok(Some(_nobodys)) => remove(&path).or_else(gone)?,
             Ok(None) => {}
-            Err(ImageError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
-            Err(e) => return Err(e),
+            Err(e) => gone(e)?,
         }
     }
     Ok(())
+}
+
+/// What is not there any more need not be removed.
+fn gone(error: ImageError) -> Result<(), ImageError> {
+    match error {
+        ImageError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        other => Err(other),
+    }
 }
 
 /// Removes a folder and all in it.

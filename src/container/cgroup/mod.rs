@@ -201,7 +201,13 @@ impl RunCgroup {
             // Never the root of a hierarchy: what is removed or killed there is the host.
             return Err(CgroupError::Path { path: path.to_owned() });
         }
-        Ok(Self { hierarchies: Hierarchies::detect()?, path: PathBuf::from(path.trim_start_matches('/')) })
+        let path = PathBuf::from(path.trim_start_matches('/'));
+        let mut hierarchies = Hierarchies::detect()?;
+        if let Hierarchies::V1(all) = &mut hierarchies {
+            // It was made only where it had limits, or is part of every container.
+            all.retain(|h| h.root.join(&path).is_dir());
+        }
+        Ok(Self { hierarchies, path })
     }
 
     /// Its folder in the v1 hierarchy of `controller`, or in v2.
