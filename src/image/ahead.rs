@@ -1,7 +1,9 @@
 //! A compressed stream, decoded and hashed by threads of their own while it is used.
 //!
-//!     decoder ──chunk──▶ whoever reads
-//!         └─────chunk──▶ hash
+//! ```text
+//! decoder ──chunk──▶ whoever reads
+//!     └─────chunk──▶ hash
+//! ```
 //!
 //! The hash sees every byte, whatever is read of them; a failure on any side ends the others.
 
