@@ -15,6 +15,7 @@ mod figures_compare;
 mod figures_insight;
 mod hostile;
 mod image;
+mod kernel_build;
 mod layers;
 mod learn;
 mod liars;
