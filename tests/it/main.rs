@@ -41,3 +41,4 @@ mod runs;
 mod share;
 mod store;
 mod support;
+mod vm;
