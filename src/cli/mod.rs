@@ -13,6 +13,7 @@ mod compare;
 mod completions;
 mod containers;
 mod cp;
+mod density;
 mod doctor;
 mod exec;
 mod failure;
@@ -72,6 +73,8 @@ enum Verb {
     History(history::Arguments),
     /// Measure the same target twice, over and over: false alarms and the noise floor
     Aa(aa::Arguments),
+    /// How many instances fit, what one more costs, and several starts at once
+    Density(density::Arguments),
     /// Import, load, list, inspect and remove images
     Image(image::Arguments),
     /// Run an image in a container, a microVM, or as a bare process
@@ -126,6 +129,7 @@ pub fn main() -> ExitCode {
         Verb::Compare(a) => compare::run(&a),
         Verb::History(a) => history::run(&a),
         Verb::Aa(a) => aa::run(&a),
+        Verb::Density(a) => density::run(&a),
         Verb::Image(a) => image::run(&a),
         Verb::Run(a) => run::run(&a),
         Verb::Ps(a) => ps::run(&a),

@@ -2,6 +2,7 @@
 //! measured or shown.
 
 mod check;
+pub mod density;
 mod error;
 pub mod reader;
 pub mod schema;

@@ -12,6 +12,7 @@ mod cgroups;
 mod cgroups_guest;
 mod commands;
 mod container;
+mod density;
 mod figures;
 mod figures_compare;
 mod figures_insight;
