@@ -62,6 +62,8 @@ pub struct MachineArguments {
     /// Accelerator for machines: auto, kvm or tcg
     #[arg(long, value_name = "NAME", default_value = "auto")]
     accel: Wanted,
+    #[command(flatten)]
+    pub others: super::others::OtherArguments,
 }
 
 impl MachineArguments {

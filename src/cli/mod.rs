@@ -25,6 +25,7 @@ mod learn;
 mod logs;
 mod man;
 mod monitor;
+mod others;
 mod port;
 mod profile;
 mod progress;

@@ -14,10 +14,10 @@ pub mod microvm;
 pub mod microvm_console;
 pub mod microvm_restored;
 pub mod network;
-pub mod oci;
 mod output;
 pub mod place;
 pub mod process;
+pub mod rows;
 mod running;
 mod trace;
 

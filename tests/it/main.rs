@@ -40,3 +40,4 @@ mod runs;
 mod share;
 mod store;
 mod support;
+mod targets;
