@@ -26,6 +26,7 @@ mod learn;
 mod logs;
 mod man;
 mod monitor;
+mod others;
 mod port;
 mod profile;
 mod progress;

@@ -44,4 +44,5 @@ mod runs;
 mod share;
 mod store;
 mod support;
+mod targets;
 mod vm;
