@@ -2,6 +2,7 @@
 
 use super::failure::Usage;
 use super::kernel::MachineArguments;
+use crate::machine::debian::Flavour;
 use crate::measure::session::Session;
 use crate::target::Target;
 use crate::target::container::ContainerTarget;
@@ -9,11 +10,21 @@ use crate::target::microvm::{MicroVmOptions, MicroVmTarget};
 use crate::target::microvm_restored::RestoredTarget;
 use crate::target::oci::OciTarget;
 use crate::target::process::ProcessTarget;
+use crate::target::vm::{Boot, VmTarget};
 
 /// Names, in the order of tables.
 pub const KNOWN: [&str; 3] = ["process", "container", "microvm"];
-/// Further ones, run when they are asked for: other kernels, and machines that are restored instead of booted.
-pub const MORE: [&str; 3] = ["microvm:own", "microvm-restored", "microvm-restored:own"];
+/// Further ones, run when they are asked for: other kernels, machines that are restored instead of booted, and whole
+/// operating systems.
+pub const MORE: [&str; 7] = [
+    "microvm:own",
+    "microvm-restored",
+    "microvm-restored:own",
+    "vm",
+    "vm:direct",
+    "vm:small",
+    "vm:small-direct",
+];
 
 /// Checks names, puts them in the order of tables and each once. `oci:<program>` is any other runtime.
 pub fn named(names: &[String]) -> anyhow::Result<Vec<String>> {
@@ -53,6 +64,11 @@ pub fn make(
             }
             other if other.starts_with("oci:") => {
                 targets.push(Box::new(OciTarget::new(other.trim_start_matches("oci:"), scratch())?));
+            }
+            vm if vm == "vm" || vm.starts_with("vm:") => {
+                let flavour = if vm.contains("small") { Flavour::Small } else { Flavour::Full };
+                let boot = if vm.ends_with("direct") { Boot::Direct } else { Boot::Loader };
+                targets.push(Box::new(VmTarget::new(machine.options(&session.scratch), flavour, boot)?));
             }
             other => {
                 let options =
