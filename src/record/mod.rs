@@ -6,6 +6,7 @@ pub mod density;
 mod error;
 pub mod reader;
 pub mod schema;
+mod sums;
 pub mod writer;
 
 pub use error::RecordError;

@@ -6,6 +6,8 @@ mod attacks;
 mod bench;
 mod bench_faults;
 mod build;
+mod build_cache;
+mod build_corpus;
 mod cgroups;
 mod cgroups_guest;
 mod commands;
