@@ -206,6 +206,7 @@ fn broken(target: &str, error: &anyhow::Error) -> Finding {
 /// How a missing program is had on Debian and Ubuntu.
 pub fn package_of(program: &str) -> String {
     let package = match program {
+        "qemu-system-aarch64" => "qemu-system-arm",
         p if p.starts_with("qemu-system") => "qemu-system-x86",
         "mkfs.erofs" => "erofs-utils",
         "mkfs.ext4" => "e2fsprogs",

@@ -11,6 +11,7 @@ mod build_corpus;
 mod cgroups;
 mod cgroups_guest;
 mod commands;
+mod compat;
 mod container;
 mod density;
 mod figures;
