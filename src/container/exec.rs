@@ -91,7 +91,7 @@ fn start(
         filter: filter.as_ref(),
         console: console.map(|c| &c.to),
         preserved: &preserved,
-        sync: &theirs,
+        sync: sync::Line::Socket(theirs),
     };
     if config.namespace(NamespaceKind::Pid).is_some() {
         // A pid namespace takes in children only.
@@ -106,7 +106,6 @@ fn start(
         Forked::Parent { pid, .. } => pid,
     };
     drop(joining);
-    drop(theirs);
     match sync::heard(&ours, false, || Ok(())) {
         Ok(_) => Ok(pid),
         Err(e) => {

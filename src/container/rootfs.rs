@@ -177,6 +177,12 @@ pub(super) fn make_file(root: &OwnedFd, path: &Path) -> Result<OwnedFd, Step> {
     beneath(root, path, OFlags::empty()).map_err(failed("open", path))
 }
 
+/// A path to what was opened, for mount(2): `.`, once it is the working directory, as a walk through /proc costs more than
+/// some mounts do; else (a file, a folder that may not be entered) its name there.
+pub(super) fn short(fd: &OwnedFd) -> String {
+    if rustix::process::fchdir(fd).is_ok() { ".".to_owned() } else { by_fd(fd) }
+}
+
 pub(super) fn by_fd(fd: &OwnedFd) -> String {
     format!("/proc/self/fd/{}", fd.as_raw_fd())
 }
@@ -192,10 +198,13 @@ pub fn mount_one(root: &OwnedFd, m: &Mount, bundle: &Path, tree: Option<&OwnedFd
     let binding = options.flags & (MsFlags::MS_BIND | MsFlags::MS_REC);
     match tree {
         Some(tree) => attach::put(tree, &target),
-        None if is_bind => mount(Some(&source), by_fd(&target).as_str(), None::<&str>, binding, None::<&str>)
+        None if is_bind => mount(Some(&source), short(&target).as_str(), None::<&str>, binding, None::<&str>)
             .map_err(Into::into),
         None => {
-            let (at, data) = (by_fd(&target), options.data.as_deref());
+            // The options of others (overlay) may have paths that count from the caller's working directory.
+            let simple = matches!(m.kind.as_str(), "proc" | "sysfs" | "tmpfs" | "devpts" | "mqueue");
+            let at = if simple { short(&target) } else { by_fd(&target) };
+            let data = options.data.as_deref();
             mount(Some(&source), at.as_str(), Some(m.kind.as_str()), options.flags, data).map_err(Into::into)
         }
     }

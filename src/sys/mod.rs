@@ -18,3 +18,4 @@ pub mod sched;
 pub mod signals;
 pub mod spawn;
 mod tap;
+pub mod vfork;
