@@ -7,6 +7,7 @@ use rustix::mount::{
     fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
 };
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 /// MOUNT_ATTR_RDONLY of linux/mount.h.
 const READ_ONLY: u64 = 1;
@@ -16,6 +17,18 @@ fn copy(at: &OwnedFd) -> std::io::Result<OwnedFd> {
     let flags =
         OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
     Ok(open_tree(at, "", flags | OpenTreeFlags::AT_RECURSIVE)?)
+}
+
+/// A copy of the mount at the path `source`, for a bind; `recursive`: with all that is mounted below it. None where the
+/// kernel does not know the call.
+pub fn copy_of(source: &Path, recursive: bool) -> std::io::Result<Option<OwnedFd>> {
+    let all = if recursive { OpenTreeFlags::AT_RECURSIVE } else { OpenTreeFlags::empty() };
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | all;
+    match open_tree(rustix::fs::CWD, source, flags) {
+        Ok(tree) => Ok(Some(tree)),
+        Err(rustix::io::Errno::NOSYS) => Ok(None),
+        Err(e) => Err(e.into()),
+    }
 }
 
 /// Mounts `tree` over `target`.
