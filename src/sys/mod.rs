@@ -7,6 +7,8 @@ pub mod bpf;
 pub mod capability;
 pub mod clock;
 mod clone3;
+#[cfg(target_arch = "x86_64")]
+pub mod early;
 pub mod mount_attr;
 pub mod netlink;
 pub mod nsfs;
