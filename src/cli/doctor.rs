@@ -21,6 +21,9 @@ pub struct Arguments {
     /// As JSON
     #[arg(long)]
     json: bool,
+    /// Only this target; may be given again
+    #[arg(long = "target", value_name = "NAME", value_delimiter = ',', conflicts_with = "clean")]
+    targets: Vec<String>,
     #[command(flatten)]
     machine: kernel::MachineArguments,
 }
@@ -53,6 +56,9 @@ struct Findings {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    if !arguments.targets.is_empty() {
+        targets::named(&arguments.targets)?;
+    }
     let removed = clean_dead()?.into_iter().map(|l| l.session).collect::<Vec<_>>();
     if arguments.clean {
         if arguments.json {
@@ -66,14 +72,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             .for_each(|r| println!("removed what session {r} had left"));
         return Ok(ExitCode::SUCCESS);
     }
-    let findings = Findings { schema: 1, targets: find(&arguments.machine), removed };
+    let findings = Findings { schema: 1, targets: find(&arguments.machine, &arguments.targets), removed };
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&findings)?);
     } else {
         findings.targets.iter().for_each(show);
     }
     let usable = |f: &Finding| f.state != State::NotUsable;
-    let known = findings.targets.iter().filter(|f| !f.target.starts_with("oci:"));
+    // Another runtime is no lack, unless it was asked for.
+    let wanted = |f: &&Finding| !arguments.targets.is_empty() || !f.target.starts_with("oci:");
+    let known = findings.targets.iter().filter(wanted);
     Ok(if known.into_iter().all(usable) { ExitCode::SUCCESS } else { ExitCode::from(LACKS) })
 }
 
@@ -112,7 +120,7 @@ pub fn textwrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-fn find(machine: &kernel::MachineArguments) -> Vec<Finding> {
+fn find(machine: &kernel::MachineArguments, wanted: &[String]) -> Vec<Finding> {
     let surroundings = || -> anyhow::Result<(Session, Ready)> {
         let session = Session::enter(&std::env::temp_dir())?;
         let store = Store::open(&Store::default_root())?;
@@ -126,14 +134,16 @@ fn find(machine: &kernel::MachineArguments) -> Vec<Finding> {
         Err(e) => return targets::KNOWN.iter().map(|t| broken(t, &e)).collect(),
     };
     let mut findings = Vec::new();
-    for name in ["process", "container", "oci:runc", "oci:crun", "oci:youki", "microvm"] {
+    let all = ["process", "container", "oci:runc", "oci:crun", "oci:youki", "microvm"];
+    let names = if wanted.is_empty() { all.to_vec() } else { wanted.iter().map(String::as_str).collect() };
+    for name in names {
         let made = targets::make(&[name], &session, machine, false);
         let tried = made.and_then(|mut t| {
             let target = t.remove(0);
             attempt(target, &job, &session)
         });
         match tried {
-            Err(e) if name.starts_with("oci:") && is_missing(&e) => {}
+            Err(e) if wanted.is_empty() && name.starts_with("oci:") && is_missing(&e) => {}
             Err(e) => findings.push(broken(name, &e)),
             Ok(finding) => findings.push(finding),
         }
@@ -186,6 +196,7 @@ pub fn package_of(program: &str) -> String {
         p if p.starts_with("qemu-system") => "qemu-system-x86",
         "mkfs.erofs" => "erofs-utils",
         "mkfs.ext4" => "e2fsprogs",
+        "sbatch" | "scontrol" | "squeue" | "sacct" | "sinfo" => "slurm-client",
         "tarec" | "tare-init" | "tare-load" => {
             return "cargo build --bins, or TAREMARK_LIBEXEC with the folder that has it".into();
         }

@@ -16,6 +16,7 @@ mod cp;
 mod doctor;
 mod exec;
 mod failure;
+mod fleet;
 mod history;
 mod image;
 mod inspect;
@@ -24,6 +25,7 @@ mod kill;
 mod learn;
 mod logs;
 mod man;
+mod merge;
 mod monitor;
 mod port;
 mod profile;
@@ -33,6 +35,7 @@ mod report;
 mod resume;
 mod rm;
 mod run;
+mod shard;
 mod stats;
 mod stop;
 mod targets;
@@ -67,6 +70,10 @@ enum Verb {
     Report(report::Arguments),
     /// Say by how much two records differ and how surely, and whether limits hold
     Compare(compare::Arguments),
+    /// Join records of many hosts and shards into one
+    Merge(merge::Arguments),
+    /// The same bench on many hosts of a Slurm cluster: submit, look, collect
+    Fleet(fleet::Arguments),
     /// Show how figures moved over many records, and where their level changed
     History(history::Arguments),
     /// Measure the same target twice, over and over: false alarms and the noise floor
@@ -121,6 +128,8 @@ pub fn main() -> ExitCode {
         Verb::Doctor(a) => doctor::run(&a),
         Verb::Report(a) => report::run(&a),
         Verb::Compare(a) => compare::run(&a),
+        Verb::Merge(a) => merge::run(&a),
+        Verb::Fleet(a) => fleet::run(&a),
         Verb::History(a) => history::run(&a),
         Verb::Aa(a) => aa::run(&a),
         Verb::Image(a) => image::run(&a),

@@ -6,6 +6,7 @@ pub mod bench;
 pub mod cache;
 pub mod environment;
 mod error;
+pub mod host_id;
 pub mod images;
 mod memory;
 pub mod noise;

@@ -3,8 +3,11 @@
 
 mod check;
 mod error;
+pub mod merge;
 pub mod reader;
 pub mod schema;
+pub mod shard;
+pub mod table;
 pub mod writer;
 
 pub use error::RecordError;

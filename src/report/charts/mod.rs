@@ -1,6 +1,6 @@
 //! Charts, each as SVG and PNG. A figure from emulation carries its mark in every one.
 
-mod canvas;
+pub(super) mod canvas;
 mod image_size;
 mod memory;
 mod phases;
@@ -36,7 +36,7 @@ pub struct Chart {
 }
 
 /// What a chart file has to offer: its height, and a drawing that works on both backends.
-trait Drawing {
+pub(super) trait Drawing {
     const NAME: &'static str;
     const TITLE: &'static str;
     const CAPTION: &'static str;
@@ -47,11 +47,7 @@ trait Drawing {
 
 /// Draws all that the record has figures for, into `dir`.
 pub fn draw_all(dir: &Path, record: &Record, summary: &Summary) -> Result<Vec<Chart>, ReportError> {
-    static FONTS: Once = Once::new();
-    FONTS.call_once(|| {
-        // Fails only for a font that cannot be parsed; then drawing fails as well, and says so.
-        let _ = register_font("sans-serif", FontStyle::Normal, FONT);
-    });
+    with_font();
     let charts = [
         write(dir, &startup::Startup::of(record, summary))?,
         write(dir, &phases::Phases::of(record))?,
@@ -59,6 +55,20 @@ pub fn draw_all(dir: &Path, record: &Record, summary: &Summary) -> Result<Vec<Ch
         write(dir, &memory::Memory::of(record, summary))?,
     ];
     Ok(charts.into_iter().flatten().collect())
+}
+
+fn with_font() {
+    static FONTS: Once = Once::new();
+    FONTS.call_once(|| {
+        // Fails only for a font that cannot be parsed; then drawing fails as well, and says so.
+        let _ = register_font("sans-serif", FontStyle::Normal, FONT);
+    });
+}
+
+/// One chart of another room of the report's; none where there is nothing to draw.
+pub(super) fn draw<D: Drawing>(dir: &Path, drawing: &D) -> Result<Option<Chart>, ReportError> {
+    with_font();
+    write(dir, drawing)
 }
 
 fn write<D: Drawing>(dir: &Path, drawing: &D) -> Result<Option<Chart>, ReportError> {
