@@ -130,17 +130,17 @@ fn one_run(
         })?;
     }
     phases.serialize(Phase {
-        schema: SCHEMA,
-        run,
-        block,
-        target: target_name.into(),
-        workload: workload_name.into(),
-        accelerator: String::new(),
-        warmup,
         phase: "workload".into(),
         start_ms: 0.0,
         duration_ms: (startup * 1e6).round() / 1e6,
         error_ms: 0.0,
+        schema: SCHEMA,
+        run,
+        block,
+        accelerator: String::new(),
+        workload: workload_name.into(),
+        target: target_name.into(),
+        warmup,
     })?;
     Ok(runs.serialize(RunRow {
         schema: SCHEMA,

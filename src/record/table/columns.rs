@@ -94,15 +94,15 @@ const SUPERSEDED: Column =
     column("superseded", Kind::Flag, "another session's copy of this block counts: of no figure");
 const ERROR: Column = column("error", Kind::Word, "why it failed, or empty");
 
+/// What every table begins with, and its own columns after that.
+macro_rules! columns {
+    ($($own:expr),* $(,)?) => { &[HOST, HOST_NAME, SESSION, RUN, BLOCK, $($own),*] };
+}
+
 /// samples.parquet.
 pub const SAMPLES: Table = Table {
     name: "samples",
-    columns: &[
-        HOST,
-        HOST_NAME,
-        SESSION,
-        RUN,
-        BLOCK,
+    columns: columns![
         PLACE,
         TARGET,
         WORKLOAD,
@@ -119,12 +119,7 @@ pub const SAMPLES: Table = Table {
 /// runs.parquet.
 pub const RUNS: Table = Table {
     name: "runs",
-    columns: &[
-        HOST,
-        HOST_NAME,
-        SESSION,
-        RUN,
-        BLOCK,
+    columns: columns![
         PLACE,
         TARGET,
         WORKLOAD,
@@ -148,12 +143,7 @@ pub const RUNS: Table = Table {
 /// phases.parquet.
 pub const PHASES: Table = Table {
     name: "phases",
-    columns: &[
-        HOST,
-        HOST_NAME,
-        SESSION,
-        RUN,
-        BLOCK,
+    columns: columns![
         TARGET,
         WORKLOAD,
         ACCELERATOR,

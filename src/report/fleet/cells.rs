@@ -35,18 +35,18 @@ pub struct FleetCell {
     pub between_hosts: f64,
     /// The same between the runs of one host.
     pub within_hosts: f64,
-    /// Gross - net, block by block; the median over hosts of each host's median.
-    pub tare: Option<f64>,
-    /// 95 % interval.
-    pub tare_low: Option<f64>,
-    /// See `tare_low`.
-    pub tare_high: Option<f64>,
-    /// Gross / net, in the same way.
+    /// Gross / net, block by block; the median over hosts of each host's median.
     pub ratio: Option<f64>,
-    /// 95 % interval.
+    /// Its 95 % interval.
     pub ratio_low: Option<f64>,
     /// See `ratio_low`.
     pub ratio_high: Option<f64>,
+    /// Gross - net, in the same way and in the metric's unit.
+    pub tare: Option<f64>,
+    /// Its 95 % interval.
+    pub tare_low: Option<f64>,
+    /// See `tare_low`.
+    pub tare_high: Option<f64>,
 }
 
 /// All of them, in the order of the plan; half of them on another thread.
