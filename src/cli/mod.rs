@@ -13,6 +13,7 @@ mod compare;
 mod completions;
 mod containers;
 mod cp;
+mod density;
 mod doctor;
 mod exec;
 mod failure;
@@ -27,6 +28,7 @@ mod logs;
 mod man;
 mod merge;
 mod monitor;
+mod others;
 mod port;
 mod profile;
 mod progress;
@@ -40,6 +42,7 @@ mod stats;
 mod stop;
 mod targets;
 mod time;
+mod vm;
 mod wait;
 mod workloads;
 
@@ -78,6 +81,8 @@ enum Verb {
     History(history::Arguments),
     /// Measure the same target twice, over and over: false alarms and the noise floor
     Aa(aa::Arguments),
+    /// How many instances fit, what one more costs, and several starts at once
+    Density(density::Arguments),
     /// Import, load, list, inspect and remove images
     Image(image::Arguments),
     /// Run an image in a container, a microVM, or as a bare process
@@ -109,6 +114,8 @@ enum Verb {
     Monitor(monitor::Arguments),
     /// Fetch, build, list and choose kernels for machines
     Kernel(kernel::Arguments),
+    /// Make and list the operating systems that the targets vm and vm:small boot
+    Vm(vm::Arguments),
     /// Lessons that do the thing on this machine
     Learn(learn::Arguments),
     /// Time commands side by side
@@ -132,6 +139,7 @@ pub fn main() -> ExitCode {
         Verb::Fleet(a) => fleet::run(&a),
         Verb::History(a) => history::run(&a),
         Verb::Aa(a) => aa::run(&a),
+        Verb::Density(a) => density::run(&a),
         Verb::Image(a) => image::run(&a),
         Verb::Run(a) => run::run(&a),
         Verb::Ps(a) => ps::run(&a),
@@ -147,6 +155,7 @@ pub fn main() -> ExitCode {
         Verb::Port(a) => port::run(&a),
         Verb::Monitor(a) => monitor::run(&a),
         Verb::Kernel(a) => kernel::run(&a),
+        Verb::Vm(a) => vm::run(&a),
         Verb::Learn(a) => learn::run(&a),
         Verb::Time(a) => time::run(&a),
         Verb::Completions(a) => completions::run(&a),

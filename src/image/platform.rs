@@ -17,7 +17,7 @@ pub fn architecture() -> &'static str {
 }
 
 /// `os/architecture`, and perhaps a variant.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Platform {
     /// Go's GOOS.
     pub os: String,

@@ -4,6 +4,7 @@
 
 pub mod bench;
 pub mod cache;
+pub mod density;
 pub mod environment;
 mod error;
 pub mod host_id;

@@ -2,11 +2,13 @@
 //! measured or shown.
 
 mod check;
+pub mod density;
 mod error;
 pub mod merge;
 pub mod reader;
 pub mod schema;
 pub mod shard;
+mod sums;
 pub mod table;
 pub mod writer;
 

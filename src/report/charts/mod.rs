@@ -1,6 +1,7 @@
 //! Charts, each as SVG and PNG. A figure from emulation carries its mark in every one.
 
 pub(super) mod canvas;
+pub mod density;
 mod image_size;
 mod memory;
 mod phases;
@@ -47,7 +48,7 @@ pub(super) trait Drawing {
 
 /// Draws all that the record has figures for, into `dir`.
 pub fn draw_all(dir: &Path, record: &Record, summary: &Summary) -> Result<Vec<Chart>, ReportError> {
-    with_font();
+    register();
     let charts = [
         write(dir, &startup::Startup::of(record, summary))?,
         write(dir, &phases::Phases::of(record))?,
@@ -57,7 +58,8 @@ pub fn draw_all(dir: &Path, record: &Record, summary: &Summary) -> Result<Vec<Ch
     Ok(charts.into_iter().flatten().collect())
 }
 
-fn with_font() {
+/// Gives the drawing library its font, once.
+fn register() {
     static FONTS: Once = Once::new();
     FONTS.call_once(|| {
         // Fails only for a font that cannot be parsed; then drawing fails as well, and says so.
@@ -67,7 +69,7 @@ fn with_font() {
 
 /// One chart of another room of the report's; none where there is nothing to draw.
 pub(super) fn draw<D: Drawing>(dir: &Path, drawing: &D) -> Result<Option<Chart>, ReportError> {
-    with_font();
+    register();
     write(dir, drawing)
 }
 
