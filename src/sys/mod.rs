@@ -16,6 +16,7 @@ pub mod process;
 pub mod random;
 pub mod sched;
 pub mod signals;
+pub mod slim;
 pub mod spawn;
 mod tap;
 pub mod vfork;
