@@ -25,7 +25,7 @@ pub struct Arguments {
     /// How much is measured
     #[arg(long, value_enum, default_value = "quick")]
     profile: Profile,
-    /// Only this target; may be given again [process, container, microvm, microvm:own, microvm-restored, microvm-restored:own, oci:RUNTIME]
+    /// Only this target; may be given again [process, container, microvm, microvm:own, microvm-restored, microvm-restored:own, vm, vm:direct, vm:small, vm:small-direct, oci:RUNTIME, podman, docker, or one of --targets]
     #[arg(long = "target", value_name = "NAME", value_delimiter = ',')]
     targets: Vec<String>,
     /// Only this workload; may be given again [hello, idle, cpu, memory, syscall, disk, http, redis, nginx, python]
@@ -95,7 +95,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let resumed = arguments.resume.as_deref().map(Resumed::read).transpose()?;
     let names = match &resumed {
         Some(resumed) => resumed.target_names(),
-        None => targets::named(&arguments.targets)?,
+        None => targets::named(&arguments.targets, &arguments.machine.others.rows()?)?,
     };
     let store = Store::open(&Store::default_root()).context("open the image store")?;
     let chosen = match &resumed {

@@ -31,6 +31,8 @@ enum State {
     Usable,
     Degraded,
     NotUsable,
+    /// Somebody else's program that is not there; nothing is lacking without it.
+    Absent,
 }
 
 /// What was found of one target.
@@ -71,9 +73,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         println!("{}", serde_json::to_string_pretty(&findings)?);
     } else {
         findings.targets.iter().for_each(show);
+        let absent = findings.targets.iter().filter(|f| f.state == State::Absent);
+        let absent: Vec<&str> = absent.map(|f| f.target.as_str()).collect();
+        if !absent.is_empty() {
+            println!("not on this host: {}", absent.join(", "));
+        }
     }
     let usable = |f: &Finding| f.state != State::NotUsable;
-    let known = findings.targets.iter().filter(|f| !f.target.starts_with("oci:"));
+    let known = findings.targets.iter().filter(|f| targets::KNOWN.contains(&f.target.as_str()));
     Ok(if known.into_iter().all(usable) { ExitCode::SUCCESS } else { ExitCode::from(LACKS) })
 }
 
@@ -82,6 +89,7 @@ fn show(finding: &Finding) {
         State::Usable => "usable",
         State::Degraded => "degraded",
         State::NotUsable => "not usable",
+        State::Absent => return,
     };
     let took = finding.startup_ms.map(|ms| format!("  hello in {ms:.1} ms")).unwrap_or_default();
     println!("{:<12} {state}{took}", finding.target);
@@ -125,20 +133,30 @@ fn find(machine: &kernel::MachineArguments) -> Vec<Finding> {
         Ok(made) => made,
         Err(e) => return targets::KNOWN.iter().map(|t| broken(t, &e)).collect(),
     };
+    let rows = match machine.others.rows() {
+        Ok(rows) => rows,
+        Err(e) => return vec![broken("--targets", &e)],
+    };
+    let others: Vec<&str> = rows.iter().map(|r| r.name.as_str()).collect();
+    let names = ["process", "container"].into_iter().chain(others.iter().copied()).chain(["microvm"]);
     let mut findings = Vec::new();
-    for name in ["process", "container", "oci:runc", "oci:crun", "oci:youki", "microvm"] {
+    for name in names {
         let made = targets::make(&[name], &session, machine, false);
         let tried = made.and_then(|mut t| {
             let target = t.remove(0);
             attempt(target, &job, &session)
         });
         match tried {
-            Err(e) if name.starts_with("oci:") && is_missing(&e) => {}
+            Err(e) if others.contains(&name) && is_missing(&e) => findings.push(absent(name, &e)),
             Err(e) => findings.push(broken(name, &e)),
             Ok(finding) => findings.push(finding),
         }
     }
     findings
+}
+
+fn absent(target: &str, error: &anyhow::Error) -> Finding {
+    Finding { state: State::Absent, mend: String::new(), ..broken(target, error) }
 }
 
 fn is_missing(error: &anyhow::Error) -> bool {
@@ -156,11 +174,16 @@ fn attempt(mut target: Box<dyn Target>, job: &Ready, session: &Session) -> anyho
     let startup = outcome.samples.iter().find(|s| s.0 == "startup_ms").map(|s| s.1);
     let emulated = facts.accelerator == "tcg";
     let accelerator = facts.facts.get("accelerator").cloned().unwrap_or_default();
+    let untested = facts.facts.get("untested").map(|why| format!("untested: {why}"));
     Ok(Finding {
         target: facts.name,
         state: if emulated { State::Degraded } else { State::Usable },
         startup_ms: startup,
-        why: if emulated { format!("emulation, marked tcg everywhere: {accelerator}") } else { accelerator },
+        why: if emulated {
+            format!("emulation, marked tcg everywhere: {accelerator}")
+        } else {
+            untested.unwrap_or(accelerator)
+        },
         mend: if emulated {
             "a host whose KVM runs guests; figures of tcg are not the cost of a virtual machine".into()
         } else {
@@ -183,9 +206,13 @@ fn broken(target: &str, error: &anyhow::Error) -> Finding {
 /// How a missing program is had on Debian and Ubuntu.
 pub fn package_of(program: &str) -> String {
     let package = match program {
+        "qemu-system-aarch64" => "qemu-system-arm",
         p if p.starts_with("qemu-system") => "qemu-system-x86",
         "mkfs.erofs" => "erofs-utils",
         "mkfs.ext4" => "e2fsprogs",
+        "qemu-img" => "qemu-utils",
+        "grub-mkimage" => "grub-common",
+        p if p.starts_with("/usr/lib/grub/") => "grub-pc-bin",
         "tarec" | "tare-init" | "tare-load" => {
             return "cargo build --bins, or TAREMARK_LIBEXEC with the folder that has it".into();
         }

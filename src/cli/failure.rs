@@ -79,13 +79,19 @@ fn code(error: &anyhow::Error) -> u8 {
             return LACKS;
         }
         if let Some(
-            MachineError::Missing { .. } | MachineError::NoKernel { .. } | MachineError::NoOwnKernel { .. },
+            MachineError::Missing { .. }
+            | MachineError::NoKernel { .. }
+            | MachineError::NoOwnKernel { .. }
+            | MachineError::NoSystem { .. },
         ) = cause.downcast_ref()
         {
             return LACKS;
         }
         if let Some(MachineError::UnknownKernel { .. }) = cause.downcast_ref() {
             return USAGE;
+        }
+        if let Some(ImageError::Foreign { .. }) = cause.downcast_ref() {
+            return LACKS;
         }
         if let Some(ImageError::NotFound(_) | ImageError::BadReference { .. } | ImageError::BadDigest(_)) =
             cause.downcast_ref()
@@ -113,8 +119,15 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
         if let Some(MachineError::NoKernel { .. }) = cause.downcast_ref() {
             return Some("taremark kernel fetch".into());
         }
+        if let Some(MachineError::NoSystem { flavour, .. }) = cause.downcast_ref() {
+            let small = if *flavour == "small" { " --small" } else { "" };
+            return Some(format!("taremark vm build{small} (a minute, once)"));
+        }
         if let Some(MachineError::NoOwnKernel { .. }) = cause.downcast_ref() {
             return Some("taremark kernel build (minutes, once)".into());
+        }
+        if let Some(ImageError::Foreign { host, .. }) = cause.downcast_ref() {
+            return Some(format!("an image for {host}; `taremark compat` shows what else there is"));
         }
         if let Some(ImageError::NotFound(_)) = cause.downcast_ref() {
             return Some(

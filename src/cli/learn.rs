@@ -2,6 +2,7 @@
 
 use super::failure::{FAILED, Usage};
 use crate::lesson::{Lesson, Part, Question, Room, all};
+use crate::machine::{cache, kernel};
 use anyhow::Context;
 use std::io::{BufRead, IsTerminal, Write};
 use std::process::ExitCode;
@@ -30,6 +31,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let waits = !arguments.yes && std::io::stdin().is_terminal();
     for lesson in chosen {
+        if lesson.boots_machine() {
+            kernel::find(&cache::dir(), None)
+                .with_context(|| format!("lesson {} boots a machine", lesson.name))?;
+        }
         if !teach(lesson, waits)? {
             return Ok(ExitCode::from(FAILED));
         }
@@ -48,6 +53,35 @@ fn choose<'a>(arguments: &Arguments, lessons: &'a [Lesson]) -> anyhow::Result<Op
     Ok(Some(vec![found.ok_or_else(what)?]))
 }
 
+/// A long command in several lines, broken at spaces outside quotes: joined by ` \\` it is still the same command.
+fn shell_lines(command: &str, width: usize) -> Vec<String> {
+    let mut quote = None;
+    let mut words = vec![String::new()];
+    for c in command.chars() {
+        match quote {
+            None if c == ' ' => {
+                words.push(String::new());
+                continue;
+            }
+            None if c == '\'' || c == '"' => quote = Some(c),
+            Some(open) if c == open => quote = None,
+            _ => {}
+        }
+        words.last_mut().into_iter().for_each(|word| word.push(c));
+    }
+    let mut lines: Vec<String> = Vec::new();
+    for word in words {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(&word);
+            }
+            _ => lines.push(word),
+        }
+    }
+    lines
+}
+
 /// False where a command failed.
 fn teach(lesson: &Lesson, waits: bool) -> anyhow::Result<bool> {
     let own = std::env::current_exe().context("find own path")?;
@@ -57,7 +91,8 @@ fn teach(lesson: &Lesson, waits: bool) -> anyhow::Result<bool> {
         match part {
             Part::Words(words) => println!("{}\n", super::doctor::textwrap(words, 78).join("\n")),
             Part::Command(command) => {
-                println!("    $ {command}");
+                let lines = shell_lines(command, 70);
+                println!("    $ {}", lines.join(" \\\n          "));
                 if waits {
                     print!("    (Enter runs it) ");
                     std::io::stdout().flush()?;
@@ -67,10 +102,8 @@ fn teach(lesson: &Lesson, waits: bool) -> anyhow::Result<bool> {
                 said.text.lines().for_each(|line| println!("    {line}"));
                 println!();
                 if said.code != Some(0) {
-                    eprintln!(
-                        "taremark: lesson {}: this command ended with {:?}: {command}",
-                        lesson.name, said.code
-                    );
+                    let end = said.code.map_or("by a signal".into(), |code| format!("with code {code}"));
+                    eprintln!("taremark: lesson {}: this command ended {end}: {command}", lesson.name);
                     return Ok(false);
                 }
             }
@@ -101,4 +134,19 @@ fn answered(question: &Question) -> anyhow::Result<bool> {
     let right = line.trim().parse() == Ok(question.right + 1);
     println!("{}", if right { "Right." } else { "No: try again." });
     Ok(right)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shell_lines;
+
+    #[test]
+    fn a_long_command_is_broken_outside_quotes_only() {
+        let command = "echo 'one two' && printf \"three 'four' five\" > file";
+        assert_eq!(shell_lines(command, 80), [command]);
+        assert_eq!(
+            shell_lines(command, 18),
+            ["echo 'one two' &&", "printf", "\"three 'four' five\"", "> file"]
+        );
+    }
 }

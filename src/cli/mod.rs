@@ -10,9 +10,11 @@ mod adapt;
 mod bench;
 mod bytes;
 mod compare;
+mod compat;
 mod completions;
 mod containers;
 mod cp;
+mod density;
 mod doctor;
 mod exec;
 mod failure;
@@ -25,6 +27,7 @@ mod learn;
 mod logs;
 mod man;
 mod monitor;
+mod others;
 mod port;
 mod profile;
 mod progress;
@@ -37,6 +40,7 @@ mod stats;
 mod stop;
 mod targets;
 mod time;
+mod vm;
 mod wait;
 mod workloads;
 
@@ -71,6 +75,10 @@ enum Verb {
     History(history::Arguments),
     /// Measure the same target twice, over and over: false alarms and the noise floor
     Aa(aa::Arguments),
+    /// How many instances fit, what one more costs, and several starts at once
+    Density(density::Arguments),
+    /// What runs in a container and what only in a machine, tried here
+    Compat(compat::Arguments),
     /// Import, load, list, inspect and remove images
     Image(image::Arguments),
     /// Run an image in a container, a microVM, or as a bare process
@@ -102,6 +110,8 @@ enum Verb {
     Monitor(monitor::Arguments),
     /// Fetch, build, list and choose kernels for machines
     Kernel(kernel::Arguments),
+    /// Make and list the operating systems that the targets vm and vm:small boot
+    Vm(vm::Arguments),
     /// Lessons that do the thing on this machine
     Learn(learn::Arguments),
     /// Time commands side by side
@@ -123,6 +133,8 @@ pub fn main() -> ExitCode {
         Verb::Compare(a) => compare::run(&a),
         Verb::History(a) => history::run(&a),
         Verb::Aa(a) => aa::run(&a),
+        Verb::Density(a) => density::run(&a),
+        Verb::Compat(a) => compat::run(&a),
         Verb::Image(a) => image::run(&a),
         Verb::Run(a) => run::run(&a),
         Verb::Ps(a) => ps::run(&a),
@@ -138,6 +150,7 @@ pub fn main() -> ExitCode {
         Verb::Port(a) => port::run(&a),
         Verb::Monitor(a) => monitor::run(&a),
         Verb::Kernel(a) => kernel::run(&a),
+        Verb::Vm(a) => vm::run(&a),
         Verb::Learn(a) => learn::run(&a),
         Verb::Time(a) => time::run(&a),
         Verb::Completions(a) => completions::run(&a),

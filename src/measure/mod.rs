@@ -4,6 +4,8 @@
 
 pub mod bench;
 pub mod cache;
+pub mod compat;
+pub mod density;
 pub mod environment;
 mod error;
 pub mod images;

@@ -2,9 +2,11 @@
 //! measured or shown.
 
 mod check;
+pub mod density;
 mod error;
 pub mod reader;
 pub mod schema;
+mod sums;
 pub mod writer;
 
 pub use error::RecordError;

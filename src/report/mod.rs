@@ -3,6 +3,7 @@
 mod charts;
 pub mod compare;
 pub mod definitions;
+pub mod density;
 mod download;
 mod error;
 pub mod export;

@@ -74,3 +74,18 @@ fn commands_are_timed_side_by_side() {
     let missing = Command::new(TAREMARK).args(["time", "no-such-program"]).output().expect("taremark");
     assert_eq!(missing.status.code(), Some(3));
 }
+
+#[test]
+fn a_lesson_that_boots_a_machine_says_first_that_a_kernel_is_missing() {
+    let empty = tempfile::tempdir().expect("folder");
+    let output = Command::new(TAREMARK)
+        .args(["learn", "container-or-machine", "--yes"])
+        .env("XDG_CACHE_HOME", empty.path())
+        .env_remove("TAREMARK_KERNEL")
+        .output()
+        .expect("taremark");
+    let told = errors(&output);
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains("boots a machine") && told.contains("taremark kernel fetch"), "{told}");
+    assert!(text(&output).is_empty(), "{}", text(&output));
+}
