@@ -18,6 +18,7 @@ pub mod process;
 pub mod random;
 pub mod sched;
 pub mod signals;
+pub mod slim;
 pub mod spawn;
 mod tap;
 pub mod vfork;
