@@ -39,6 +39,7 @@ mod oci_verbs;
 mod page;
 mod readme;
 mod registry;
+mod registry_faults;
 mod rootless;
 mod runs;
 mod share;

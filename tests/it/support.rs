@@ -4,6 +4,7 @@ pub mod archives;
 pub mod buildah;
 pub mod builds;
 pub mod engines;
+pub mod keeper;
 pub mod liar;
 pub mod oci;
 pub mod registries;
