@@ -48,6 +48,7 @@ mod oci_verbs;
 mod page;
 mod readme;
 mod registry;
+mod registry_faults;
 mod rootless;
 mod runs;
 mod share;
