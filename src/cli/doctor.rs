@@ -209,6 +209,9 @@ pub fn package_of(program: &str) -> String {
         p if p.starts_with("qemu-system") => "qemu-system-x86",
         "mkfs.erofs" => "erofs-utils",
         "mkfs.ext4" => "e2fsprogs",
+        "qemu-img" => "qemu-utils",
+        "grub-mkimage" => "grub-common",
+        p if p.starts_with("/usr/lib/grub/") => "grub-pc-bin",
         "tarec" | "tare-init" | "tare-load" => {
             return "cargo build --bins, or TAREMARK_LIBEXEC with the folder that has it".into();
         }

@@ -79,7 +79,10 @@ fn code(error: &anyhow::Error) -> u8 {
             return LACKS;
         }
         if let Some(
-            MachineError::Missing { .. } | MachineError::NoKernel { .. } | MachineError::NoOwnKernel { .. },
+            MachineError::Missing { .. }
+            | MachineError::NoKernel { .. }
+            | MachineError::NoOwnKernel { .. }
+            | MachineError::NoSystem { .. },
         ) = cause.downcast_ref()
         {
             return LACKS;
@@ -112,6 +115,10 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
         }
         if let Some(MachineError::NoKernel { .. }) = cause.downcast_ref() {
             return Some("taremark kernel fetch".into());
+        }
+        if let Some(MachineError::NoSystem { flavour, .. }) = cause.downcast_ref() {
+            let small = if *flavour == "small" { " --small" } else { "" };
+            return Some(format!("taremark vm build{small} (a minute, once)"));
         }
         if let Some(MachineError::NoOwnKernel { .. }) = cause.downcast_ref() {
             return Some("taremark kernel build (minutes, once)".into());

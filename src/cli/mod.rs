@@ -38,6 +38,7 @@ mod stats;
 mod stop;
 mod targets;
 mod time;
+mod vm;
 mod wait;
 mod workloads;
 
@@ -103,6 +104,8 @@ enum Verb {
     Monitor(monitor::Arguments),
     /// Fetch, build, list and choose kernels for machines
     Kernel(kernel::Arguments),
+    /// Make and list the operating systems that the targets vm and vm:small boot
+    Vm(vm::Arguments),
     /// Lessons that do the thing on this machine
     Learn(learn::Arguments),
     /// Time commands side by side
@@ -139,6 +142,7 @@ pub fn main() -> ExitCode {
         Verb::Port(a) => port::run(&a),
         Verb::Monitor(a) => monitor::run(&a),
         Verb::Kernel(a) => kernel::run(&a),
+        Verb::Vm(a) => vm::run(&a),
         Verb::Learn(a) => learn::run(&a),
         Verb::Time(a) => time::run(&a),
         Verb::Completions(a) => completions::run(&a),

@@ -2,6 +2,7 @@
 
 use super::failure::Usage;
 use super::kernel::MachineArguments;
+use crate::machine::debian::Flavour;
 use crate::measure::session::Session;
 use crate::target::Target;
 use crate::target::container::ContainerTarget;
@@ -9,11 +10,21 @@ use crate::target::microvm::{MicroVmOptions, MicroVmTarget};
 use crate::target::microvm_restored::RestoredTarget;
 use crate::target::process::ProcessTarget;
 use crate::target::rows::{self, Row, RowTarget};
+use crate::target::vm::{Boot, VmTarget};
 
 /// Names, in the order of tables.
 pub const KNOWN: [&str; 3] = ["process", "container", "microvm"];
-/// Further ones, run when they are asked for: other kernels, and machines that are restored instead of booted.
-pub const MORE: [&str; 3] = ["microvm:own", "microvm-restored", "microvm-restored:own"];
+/// Further ones, run when they are asked for: other kernels, machines that are restored instead of booted, and whole
+/// operating systems.
+pub const MORE: [&str; 7] = [
+    "microvm:own",
+    "microvm-restored",
+    "microvm-restored:own",
+    "vm",
+    "vm:direct",
+    "vm:small",
+    "vm:small-direct",
+];
 
 /// Checks names, puts them in the order of tables and each once. `oci:<program>` is any other runtime.
 pub fn named(names: &[String], rows: &[Row]) -> anyhow::Result<Vec<String>> {
@@ -81,6 +92,11 @@ fn machine_target(
     machine: &MachineArguments,
 ) -> anyhow::Result<Box<dyn Target>> {
     let options = MicroVmOptions { own: name.ends_with(":own"), ..machine.options(&session.scratch) };
+    if name == "vm" || name.starts_with("vm:") {
+        let flavour = if name.contains("small") { Flavour::Small } else { Flavour::Full };
+        let boot = if name.ends_with("direct") { Boot::Direct } else { Boot::Loader };
+        return Ok(Box::new(VmTarget::new(options, flavour, boot)?));
+    }
     Ok(if name.starts_with("microvm-restored") {
         Box::new(RestoredTarget::new(options)?)
     } else {

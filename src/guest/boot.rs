@@ -25,6 +25,11 @@ pub fn run() -> ! {
 fn boot_and_serve() -> Result<(), GuestError> {
     files::mount_kernel_files()?;
     files::load_modules("/modules")?;
+    serve_host()
+}
+
+/// Takes the job from the host and does it; `/proc`, `/sys` and `/dev` are there, and the drivers.
+pub(super) fn serve_host() -> Result<(), GuestError> {
     let mut channel = open_channel()?;
     say(&mut channel, &ToHost::Hello(VERSION))?;
     let mut decoder = Decoder::default();

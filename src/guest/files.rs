@@ -16,7 +16,11 @@ pub(super) fn mkdir(path: &str) -> Result<(), GuestError> {
 
 fn mount_on(to: &str, kind: &str, source: &str, flags: MsFlags, options: &str) -> Result<(), GuestError> {
     mkdir(to)?;
-    mount(Some(source), to, Some(kind), flags, Some(options)).map_err(failed("mount on", to))
+    match mount(Some(source), to, Some(kind), flags, Some(options)) {
+        // Within an operating system the very same is mounted there already.
+        Ok(()) | Err(nix::Error::EBUSY) => Ok(()),
+        Err(e) => Err(failed("mount on", to)(e)),
+    }
 }
 
 /// /proc, /sys and /dev, in the initramfs; they move to the image's root later.

@@ -7,6 +7,7 @@ mod boot;
 mod error;
 mod files;
 mod host_files;
+mod in_system;
 mod job;
 mod network;
 mod program;
@@ -16,3 +17,4 @@ pub mod wire;
 
 pub use boot::run;
 pub use error::GuestError;
+pub use in_system::run_in_system;

@@ -54,7 +54,7 @@ pub fn convert(tree: &Path, to: &Path, format: Format, spare: u64) -> Result<u64
 }
 
 /// Large enough for the tree, its inodes, and `spare`.
-fn ext4(tree: &Path, to: &Path, spare: u64) -> Result<(), MachineError> {
+pub(super) fn ext4(tree: &Path, to: &Path, spare: u64) -> Result<(), MachineError> {
     let (mut bytes, mut inodes) = (0, 0);
     each(tree, &mut |_, about| {
         // A block of 4 KiB is the least that a file takes.

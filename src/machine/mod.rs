@@ -4,10 +4,12 @@
 //! together; [`Armed`] is one that only has to be started, and [`running::RunningMachine`] one that was.
 
 pub mod accelerator;
+mod arguments;
 mod arm;
 pub mod cache;
 pub mod convert;
 mod cpio;
+pub mod debian;
 pub mod disk;
 mod elf;
 mod error;
@@ -15,6 +17,7 @@ mod fds;
 pub mod initramfs;
 pub mod kernel;
 pub mod memory;
+pub mod pc;
 mod program;
 pub mod qemu;
 mod qmp;

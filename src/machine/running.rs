@@ -20,6 +20,8 @@ pub const BOOT_DEADLINE: Duration = Duration::from_secs(30);
 const ANSWER: Duration = Duration::from_secs(5);
 /// For QEMU to end once it was told to.
 const QUIT: Duration = Duration::from_secs(2);
+/// Between two presses of the power button.
+const PRESS_AGAIN: Duration = Duration::from_secs(3);
 /// Most of a console that is shown in an error, characters.
 const CONSOLE_TAIL: usize = 600;
 
@@ -95,6 +97,8 @@ pub struct RunningMachine {
     log: PathBuf,
     console: Console,
     boot_deadline: Duration,
+    /// See [`super::arm::Command::power_button`].
+    pub(super) power_button: Option<Duration>,
 }
 
 impl RunningMachine {
@@ -109,7 +113,21 @@ impl RunningMachine {
     ) -> Self {
         let (t0_ns, spawned_ns) = (child.t0_ns, child.spawned_ns);
         let (kept, state) = (VecDeque::new(), State::default());
-        Self { t0_ns, spawned_ns, child, ours, seen, kept, state, threads, log, console, boot_deadline }
+        let power_button = None;
+        Self {
+            t0_ns,
+            spawned_ns,
+            child,
+            ours,
+            seen,
+            kept,
+            state,
+            threads,
+            log,
+            console,
+            boot_deadline,
+            power_button,
+        }
     }
 
     /// QEMU's process.
@@ -322,8 +340,27 @@ impl RunningMachine {
         Ok(code)
     }
 
-    /// Ends QEMU by QMP, by force if it does not listen, and waits until it is reaped.
+    /// How long an operating system may take before its first word; nothing where there is none.
+    pub fn boot_allowance(&self) -> Duration {
+        if self.power_button.is_some() { self.boot_deadline } else { Duration::ZERO }
+    }
+
+    /// Presses the power button (ACPI) until the operating system has turned the machine off. Again and again, because one
+    /// that is still coming up does not heed it.
+    fn press_power_button(&self, deadline: Duration) {
+        let until = monotonic_ns() + deadline.as_nanos() as u64;
+        let _ = (&self.ours.qmp).write_all(b"{\"execute\":\"qmp_capabilities\"}\n");
+        while monotonic_ns() < until && !self.child.ended_within(Duration::ZERO) {
+            let _ = (&self.ours.qmp).write_all(b"{\"execute\":\"system_powerdown\"}\n");
+            self.child.ended_within(PRESS_AGAIN);
+        }
+    }
+
+    /// Has an operating system shut down; ends QEMU by QMP, by force if it does not listen, and waits until it is reaped.
     pub fn quit(&mut self) -> Result<(), MachineError> {
+        if let Some(deadline) = self.power_button.take_if(|_| self.state.hello && !self.state.closed) {
+            self.press_power_button(deadline);
+        }
         // Docs: QMP specification; a client has to ask for capabilities before its first command.
         let commands = "{\"execute\":\"qmp_capabilities\"}\n{\"execute\":\"quit\"}\n";
         let _ = (&self.ours.qmp).write_all(commands.as_bytes());
@@ -371,6 +408,9 @@ fn tail(text: &str) -> String {
 pub fn phase_of(stamp: u8) -> Option<&'static str> {
     match stamp {
         port::QEMU => Some("qemu"),
+        port::FIRMWARE => Some("firmware"),
+        port::LOADER => Some("boot_loader"),
+        port::SYSTEM => Some("guest_system"),
         port::KERNEL => Some("kernel"),
         port::DRIVERS => Some("guest_drivers"),
         port::ROOT => Some("guest_root"),

@@ -103,7 +103,7 @@ impl Bench<'_> {
                     ("image_allocated_bytes", ready.sizes.allocated_bytes as f64),
                 ];
                 let parts: u64 = prepared.sizes.iter().map(|s| s.1).sum();
-                figures.extend(prepared.sizes.iter().map(|s| (s.0, s.1 as f64)));
+                figures.extend(prepared.sizes.iter().chain(&prepared.also).map(|s| (s.0, s.1 as f64)));
                 let shipped = if prepared.sizes.is_empty() { ready.sizes.registry_bytes } else { parts };
                 figures.push(("shipped_bytes", shipped as f64));
                 let spent = [ready.unpack_ms, prepared.prepare_ms];

@@ -188,7 +188,8 @@ impl<'a> Watch<'a> {
     }
 
     fn until_ready(&mut self) -> Result<(), MeasureError> {
-        let deadline = monotonic_ns() + self.workload.deadline_s * 1_000_000_000;
+        let allowance_ns = self.running.boot_allowance().as_nanos() as u64;
+        let deadline = monotonic_ns() + self.workload.deadline_s * 1_000_000_000 + allowance_ns;
         let tick = if self.prober.is_some() { PROBE_TICK } else { TICK };
         loop {
             self.step(tick);

@@ -5,6 +5,7 @@ mod check;
 mod error;
 pub mod reader;
 pub mod schema;
+mod sums;
 pub mod writer;
 
 pub use error::RecordError;

@@ -18,7 +18,7 @@ pub struct Record {
     pub samples: Vec<Sample>,
     /// phases.csv.
     pub phases: Vec<Phase>,
-    /// What was cut off and left out, a line each.
+    /// What was changed, cut off or left out, a line each.
     pub warnings: Vec<String>,
 }
 
@@ -33,6 +33,10 @@ pub fn read(dir: &Path) -> Result<Record, RecordError> {
         phases: rows(&dir.join("phases.csv"), &mut warnings)?,
         warnings,
     };
+    for name in super::sums::changed(dir)? {
+        let path = dir.join(name);
+        record.warnings.push(format!("{} is not what the bench wrote (see SHA256SUMS)", path.display()));
+    }
     super::check::check(dir, &mut record)?;
     Ok(record)
 }

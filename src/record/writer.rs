@@ -3,6 +3,7 @@
 use super::error::{RecordError, io};
 use super::reader::Record;
 use super::schema::{Environment, Phase, Plan, RunRow, Sample};
+use super::sums;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -72,6 +73,7 @@ impl Writer {
         let whole: BTreeSet<u32> = record.runs.iter().map(|r| r.run).collect();
         record.samples.retain(|s| s.run == 0 || whole.contains(&s.run));
         record.phases.retain(|p| whole.contains(&p.run));
+        sums::remove(dir)?;
         put(&dir.join("plan.json"), plan)?;
         Ok(Self {
             dir: dir.to_owned(),
@@ -96,9 +98,10 @@ impl Writer {
         self.phases.append(row)
     }
 
-    /// The plan once more, now with why the bench ended.
+    /// The plan once more, now with why the bench ended, and the sums of all that was written.
     pub fn finish(self, plan: &Plan) -> Result<(), RecordError> {
-        put(&self.dir.join("plan.json"), plan)
+        put(&self.dir.join("plan.json"), plan)?;
+        sums::write(&self.dir)
     }
 }
 

@@ -49,7 +49,12 @@ const RED: f64 = 0.10;
 /// none.
 type Kind = (&'static str, &'static str, &'static str, &'static [&'static str]);
 const KINDS: [Kind; 5] = [
-    ("image", "bytes", "shipped_bytes", &["disk_bytes", "kernel_bytes", "initramfs_bytes", "firmware_bytes"]),
+    (
+        "image",
+        "bytes",
+        "shipped_bytes",
+        &["os_disk_bytes", "disk_bytes", "kernel_bytes", "initramfs_bytes", "firmware_bytes"],
+    ),
     ("memory of the machine", "bytes", "pss_bytes", &["guest_ram_touched_bytes", "vmm_bytes"]),
     (
         "memory of the cgroup",

@@ -186,7 +186,7 @@ impl Target for MicroVmTarget {
         if self.qemu.firmware.is_file() {
             sizes.push(("firmware_bytes", length(&self.qemu.firmware)?));
         }
-        Ok(Prepared { sizes, prepare_ms })
+        Ok(Prepared { sizes, also: Vec::new(), prepare_ms })
     }
 
     fn arm(&mut self, job: &Job, place: &Place) -> Result<Armed, TargetError> {

@@ -20,6 +20,7 @@ pub mod process;
 pub mod rows;
 mod running;
 mod trace;
+pub mod vm;
 
 pub use error::TargetError;
 pub use event::{Event, EventKind, Stream};
@@ -34,6 +35,8 @@ use crate::record::schema::TargetFacts;
 pub struct Prepared {
     /// (metric, bytes): what must be there on a disk to run it, by part.
     pub sizes: Vec<(&'static str, u64)>,
+    /// (metric, bytes): the same by another measure, not to be added to those.
+    pub also: Vec<(&'static str, u64)>,
     /// Milliseconds that making it took; absent where it was made before.
     pub prepare_ms: Option<f64>,
 }

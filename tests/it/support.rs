@@ -2,6 +2,7 @@
 
 pub mod archives;
 pub mod buildah;
+pub mod builds;
 pub mod engines;
 pub mod liar;
 pub mod oci;

@@ -52,14 +52,24 @@ pub fn own(cache_dir: &Path) -> Result<Kernel, MachineError> {
     store::used(cache_dir, Origin::Own).ok_or_else(looked)
 }
 
+/// What QEMU boots of a kernel's file.
+pub(super) fn vmlinux_of(path: &Path) -> Result<Vec<u8>, MachineError> {
+    let file = std::fs::read(path).map_err(io("read", path))?;
+    prepared(path, &file)
+}
+
+fn prepared(path: &Path, file: &[u8]) -> Result<Vec<u8>, MachineError> {
+    let bad = |why: String| MachineError::BadKernel { path: path.to_owned(), why };
+    vmlinux::prepare(&vmlinux::of_kernel(file).map_err(bad)?).map_err(bad)
+}
+
 /// A bzImage or vmlinux with its modules, if any, in a folder `modules` beside it.
 fn of_user(cache_dir: &Path, path: &Path) -> Result<Kernel, MachineError> {
     let file = std::fs::read(path).map_err(io("read", path))?;
     let key = cache::key([b"2".as_slice(), file.as_slice()]);
     let vmlinux = store::dir(cache_dir).join("given").join(key);
     if !vmlinux.is_file() {
-        let bad = |why: String| MachineError::BadKernel { path: path.to_owned(), why };
-        let bytes = vmlinux::prepare(&vmlinux::of_kernel(&file).map_err(bad)?).map_err(bad)?;
+        let bytes = prepared(path, &file)?;
         cache::put(&vmlinux, |to| std::fs::write(to, &bytes).map_err(io("write", to)))?;
     }
     let release = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
