@@ -139,6 +139,8 @@ fn find(machine: &kernel::MachineArguments) -> Vec<Finding> {
     };
     let others: Vec<&str> = rows.iter().map(|r| r.name.as_str()).collect();
     let names = ["process", "container"].into_iter().chain(others.iter().copied()).chain(["microvm"]);
+    let monitors = super::others::MONITORS.map(|k| k.name());
+    let names = names.chain(monitors);
     let mut findings = Vec::new();
     for name in names {
         let made = targets::make(&[name], &session, machine, false);
@@ -147,7 +149,9 @@ fn find(machine: &kernel::MachineArguments) -> Vec<Finding> {
             attempt(target, &job, &session)
         });
         match tried {
-            Err(e) if others.contains(&name) && is_missing(&e) => findings.push(absent(name, &e)),
+            Err(e) if (others.contains(&name) || monitors.contains(&name)) && is_missing(&e) => {
+                findings.push(absent(name, &e))
+            }
             Err(e) => findings.push(broken(name, &e)),
             Ok(finding) => findings.push(finding),
         }

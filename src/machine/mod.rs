@@ -14,6 +14,7 @@ pub mod disk;
 mod elf;
 mod error;
 mod fds;
+pub mod hypervisor;
 pub mod initramfs;
 pub mod kernel;
 pub mod memory;
@@ -23,6 +24,7 @@ pub mod qemu;
 mod qmp;
 pub mod recipe;
 pub mod running;
+mod said;
 pub mod snapshot;
 mod watch;
 

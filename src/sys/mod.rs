@@ -17,4 +17,4 @@ pub mod random;
 pub mod sched;
 pub mod signals;
 pub mod spawn;
-mod tap;
+pub mod tap;
