@@ -20,5 +20,5 @@ pub mod sched;
 pub mod signals;
 pub mod slim;
 pub mod spawn;
-mod tap;
+pub mod tap;
 pub mod vfork;
