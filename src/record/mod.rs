@@ -3,6 +3,7 @@
 
 mod check;
 mod error;
+pub mod lessons;
 pub mod reader;
 pub mod schema;
 mod sums;
