@@ -78,7 +78,7 @@ fn commands_are_timed_side_by_side() {
 #[test]
 fn a_lesson_stands_in_the_report_with_what_it_said_here() {
     let ground = crate::figures::Ground::new();
-    let (dir, _) = ground.bench("record", &["--runs", "3", "--warmup", "0"]);
+    let (dir, _) = ground.record("record", &["--runs", "3", "--warmup", "0"]);
     let into = dir.display().to_string();
     let output = learn_in(&ground.path(""), &["image", "--yes", "--into", &into]);
     assert!(output.status.success(), "{}", errors(&output));

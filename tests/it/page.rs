@@ -111,9 +111,9 @@ fn large(dir: &Path) {
     let (plan, environment) = begun("here", 1, &[("process", ""), ("container", "")]);
     let mut writer = Writer::create(dir, &plan, &environment).expect("record");
     let mut random = Random::new(7);
-    for run in 1..=20_000 {
+    for run in 1..=20_000u32 {
         let (block, target) = (run.div_ceil(2), if run % 2 == 0 { "container" } else { "process" });
-        let net = if target == "process" { 1.0 } else { 4.0 };
+        let net: f64 = if target == "process" { 1.0 } else { 4.0 };
         for metric in ["startup_ms", "stop_ms", "total_ms", "cpu_ms", "setup_ms"] {
             let value = (net * (0.3 * random.normal()).exp() * 1e4).round() / 1e4;
             let sample =
