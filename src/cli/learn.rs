@@ -2,7 +2,11 @@
 
 use super::failure::{FAILED, Usage};
 use crate::lesson::{Lesson, Part, Question, Room, all};
+<<<<<<< HEAD
 use crate::record::lessons::{self, Step, Taught};
+=======
+use crate::machine::{cache, kernel};
+>>>>>>> main
 use anyhow::Context;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -41,11 +45,21 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let waits = !arguments.yes && std::io::stdin().is_terminal();
     let mut taught = Vec::new();
     for lesson in chosen {
+<<<<<<< HEAD
         let Some(one) = teach(lesson, waits)? else { return Ok(ExitCode::from(FAILED)) };
         taught.push(one);
     }
     if let Some(dir) = &arguments.into {
         keep(dir, taught)?;
+=======
+        if lesson.boots_machine() {
+            kernel::find(&cache::dir(), None)
+                .with_context(|| format!("lesson {} boots a machine", lesson.name))?;
+        }
+        if !teach(lesson, waits)? {
+            return Ok(ExitCode::from(FAILED));
+        }
+>>>>>>> main
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -68,8 +82,42 @@ fn choose<'a>(arguments: &Arguments, lessons: &'a [Lesson]) -> anyhow::Result<Op
     Ok(Some(vec![found.ok_or_else(what)?]))
 }
 
+<<<<<<< HEAD
 /// What was said; none where a command failed.
 fn teach(lesson: &Lesson, waits: bool) -> anyhow::Result<Option<Taught>> {
+=======
+/// A long command in several lines, broken at spaces outside quotes: joined by ` \\` it is still the same command.
+fn shell_lines(command: &str, width: usize) -> Vec<String> {
+    let mut quote = None;
+    let mut words = vec![String::new()];
+    for c in command.chars() {
+        match quote {
+            None if c == ' ' => {
+                words.push(String::new());
+                continue;
+            }
+            None if c == '\'' || c == '"' => quote = Some(c),
+            Some(open) if c == open => quote = None,
+            _ => {}
+        }
+        words.last_mut().into_iter().for_each(|word| word.push(c));
+    }
+    let mut lines: Vec<String> = Vec::new();
+    for word in words {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(&word);
+            }
+            _ => lines.push(word),
+        }
+    }
+    lines
+}
+
+/// False where a command failed.
+fn teach(lesson: &Lesson, waits: bool) -> anyhow::Result<bool> {
+>>>>>>> main
     let own = std::env::current_exe().context("find own path")?;
     let room = Room::new(own.parent().unwrap_or(&own)).context("make a folder for the lesson")?;
     println!("\n{}\n{}\n", lesson.title, "=".repeat(lesson.title.chars().count()));
@@ -86,7 +134,8 @@ fn teach(lesson: &Lesson, waits: bool) -> anyhow::Result<Option<Taught>> {
                 });
             }
             Part::Command(command) => {
-                println!("    $ {command}");
+                let lines = shell_lines(command, 70);
+                println!("    $ {}", lines.join(" \\\n          "));
                 if waits {
                     print!("    (Enter runs it) ");
                     std::io::stdout().flush()?;
@@ -97,11 +146,17 @@ fn teach(lesson: &Lesson, waits: bool) -> anyhow::Result<Option<Taught>> {
                 said.text.lines().for_each(|line| println!("    {line}"));
                 println!();
                 if said.code != Some(0) {
+<<<<<<< HEAD
                     eprintln!(
                         "taremark: lesson {}: this command ended with {:?}: {command}",
                         lesson.name, said.code
                     );
                     return Ok(None);
+=======
+                    let end = said.code.map_or("by a signal".into(), |code| format!("with code {code}"));
+                    eprintln!("taremark: lesson {}: this command ended {end}: {command}", lesson.name);
+                    return Ok(false);
+>>>>>>> main
                 }
                 let took_ms = (from.elapsed().as_secs_f64() * 1e5).round() / 100.0;
                 steps.push(Step { words: String::new(), command: command.clone(), said: said.text, took_ms });
@@ -142,4 +197,19 @@ fn answered(question: &Question) -> anyhow::Result<bool> {
     let right = line.trim().parse() == Ok(question.right + 1);
     println!("{}", if right { "Right." } else { "No: try again." });
     Ok(right)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shell_lines;
+
+    #[test]
+    fn a_long_command_is_broken_outside_quotes_only() {
+        let command = "echo 'one two' && printf \"three 'four' five\" > file";
+        assert_eq!(shell_lines(command, 80), [command]);
+        assert_eq!(
+            shell_lines(command, 18),
+            ["echo 'one two' &&", "printf", "\"three 'four' five\"", "> file"]
+        );
+    }
 }

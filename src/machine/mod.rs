@@ -14,6 +14,7 @@ pub mod disk;
 mod elf;
 mod error;
 mod fds;
+pub mod foreign;
 pub mod initramfs;
 pub mod kernel;
 pub mod memory;

@@ -49,6 +49,7 @@ pub fn ready(store: &Store, workload: &Workload, limits: Limits) -> Result<Ready
         }
         ImageSource::Reference(reference) => store.resolve(reference).map_err(|e| failed(e.into()))?,
     };
+    image.check_host().map_err(|e| failed(e.into()))?;
     let from = std::time::Instant::now();
     let was_there = image.is_unpacked(store);
     let lower_dirs = image.lower_dirs(store).map_err(|e| failed(e.into()))?;

@@ -15,8 +15,17 @@ pub struct ProcessMemory {
 
 /// MemAvailable of the host (proc(5), /proc/meminfo), bytes.
 pub fn available_bytes() -> Option<u64> {
+    field("MemAvailable:")
+}
+
+/// MemTotal of the host, bytes.
+pub fn total_bytes() -> Option<u64> {
+    field("MemTotal:")
+}
+
+fn field(name: &str) -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find(|l| l.starts_with("MemAvailable:"))?;
+    let line = text.lines().find(|l| l.starts_with(name))?;
     line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
 }
 

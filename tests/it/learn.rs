@@ -94,3 +94,18 @@ fn a_lesson_stands_in_the_report_with_what_it_said_here() {
         "told before anything is done"
     );
 }
+
+#[test]
+fn a_lesson_that_boots_a_machine_says_first_that_a_kernel_is_missing() {
+    let empty = tempfile::tempdir().expect("folder");
+    let output = Command::new(TAREMARK)
+        .args(["learn", "container-or-machine", "--yes"])
+        .env("XDG_CACHE_HOME", empty.path())
+        .env_remove("TAREMARK_KERNEL")
+        .output()
+        .expect("taremark");
+    let told = errors(&output);
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains("boots a machine") && told.contains("taremark kernel fetch"), "{told}");
+    assert!(text(&output).is_empty(), "{}", text(&output));
+}
