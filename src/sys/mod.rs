@@ -18,5 +18,6 @@ pub mod sched;
 pub mod signals;
 pub mod slim;
 pub mod spawn;
+pub mod start;
 mod tap;
 pub mod vfork;
