@@ -1,5 +1,6 @@
 //! `run`: create and start in one, and wait for the end unless detached.
 
+use super::cgroup::RunCgroup;
 use super::create::{CreateOptions, Prepared, prepare};
 use super::error::{RuntimeError, system};
 use super::{hooks, relay};
@@ -44,7 +45,8 @@ pub fn run(options: &CreateOptions, detach: bool, keep: bool) -> Result<i32, Run
     let code = wait(launched.pid)?;
     if !keep {
         // With a pid namespace the kernel has killed what the init left; without one, this does.
-        launched.cgroup.clear()?;
+        let joined = dir.has_joined().then(|| RunCgroup::open_at(&saved.cgroups_path)).transpose()?;
+        joined.unwrap_or(launched.cgroup).clear()?;
         dir.remove()?;
         super::kill::after(&saved);
     }

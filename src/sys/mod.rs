@@ -20,5 +20,6 @@ pub mod sched;
 pub mod signals;
 pub mod slim;
 pub mod spawn;
+pub mod start;
 pub mod tap;
 pub mod vfork;
