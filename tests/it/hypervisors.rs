@@ -217,7 +217,7 @@ fn on_stub<T>(
     std::fs::set_permissions(tools.path(), std::fs::Permissions::from_mode(0o755)).expect("mode");
     let program = program(tools.path(), script).display().to_string();
     let options = MicroVmOptions {
-        boot_deadline: Duration::from_secs(2),
+        boot_deadline: Duration::from_secs(if how == How::Well { 30 } else { 2 }),
         ..MicroVmOptions::new(dir.path().to_owned())
     };
     // Modules for these guests come with a fetch.
