@@ -94,6 +94,11 @@ fn machine_target(
     session: &Session,
     machine: &MachineArguments,
 ) -> anyhow::Result<Box<dyn Target>> {
+    if name == "vm" || name.starts_with("vm:") {
+        let flavour = if name.contains("small") { Flavour::Small } else { Flavour::Full };
+        let boot = if name.ends_with("direct") { Boot::Direct } else { Boot::Loader };
+        return Ok(Box::new(VmTarget::new(machine.options(&session.scratch), flavour, boot)?));
+    }
     let options = MicroVmOptions { own: name.ends_with(":own"), ..machine.options(&session.scratch) };
     if let Some(kind) = MONITORS.into_iter().find(|k| k.name() == name) {
         return Ok(Box::new(machine.others.monitor(kind, options)?));

@@ -18,4 +18,4 @@ pub mod wire;
 
 pub use boot::run;
 pub use error::GuestError;
-pub use in_system::run_in_system;
+pub use in_system::{run_in_system, stamp_kernel};

@@ -14,6 +14,7 @@ pub mod disk;
 mod elf;
 mod error;
 mod fds;
+pub mod foreign;
 pub mod hypervisor;
 pub mod initramfs;
 pub mod kernel;

@@ -19,6 +19,9 @@ pub enum Memory {
     /// New, in a memfd.
     #[default]
     Fresh,
+    /// New, in private memory that the host's kernel may merge with that of others (KSM). Its share of QEMU's memory cannot be
+    /// told from the rest.
+    Mergeable,
     /// New, in this file, to be kept when the machine is saved.
     Kept(PathBuf),
     /// That of a saved machine: its pages are shared until they are written.
@@ -97,6 +100,7 @@ impl Machine {
         let bytes = self.memory_bytes;
         match self.memory {
             Memory::Fresh => format!("memory-backend-memfd,id=ram,size={bytes}B,share=on"),
+            Memory::Mergeable => format!("memory-backend-ram,id=ram,size={bytes}B,merge=on"),
             Memory::Kept(_) => {
                 format!("memory-backend-file,id=ram,size={bytes}B,share=on,mem-path=/dev/fd/{RAM}")
             }
@@ -153,7 +157,7 @@ impl Machine {
             files.extend([Given::write(SCRATCH, path), Given::read(SCRATCH_READ, path)]);
         }
         match &self.memory {
-            Memory::Fresh => {}
+            Memory::Fresh | Memory::Mergeable => {}
             Memory::Kept(path) => files.push(Given::write(RAM, path)),
             Memory::Restored(saved) => {
                 files.push(Given::open(RAM, saved.ram()));

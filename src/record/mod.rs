@@ -2,10 +2,18 @@
 //! measured or shown.
 
 mod check;
+pub mod density;
 mod error;
+<<<<<<< HEAD
+pub mod lessons;
+=======
+pub mod merge;
+>>>>>>> main
 pub mod reader;
 pub mod schema;
+pub mod shard;
 mod sums;
+pub mod table;
 pub mod writer;
 
 pub use error::RecordError;

@@ -15,6 +15,7 @@ pub mod microvm;
 pub mod microvm_console;
 pub mod microvm_restored;
 pub mod network;
+pub mod once;
 mod output;
 pub mod place;
 pub mod process;
