@@ -22,6 +22,9 @@ pub const BOOT_DEADLINE: Duration = Duration::from_secs(30);
 /// For an answer of a guest that runs.
 const ANSWER: Duration = Duration::from_secs(5);
 
+/// For the last words of a QEMU that has ended; longer than that, somebody else holds its descriptors.
+const LINGER_NS: u64 = 1_000_000_000;
+
 /// What a machine tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MachineEvent {
@@ -73,6 +76,8 @@ struct State {
     channel_ended: bool,
     console_ended: bool,
     qemu_ended: Option<i32>,
+    /// When that was seen.
+    ended_ns: u64,
     closed: bool,
     memory: Option<GuestMemory>,
     echo: Option<u64>,
@@ -236,7 +241,10 @@ impl RunningMachine {
             }
             Seen::ConsoleEnd => self.state.console_ended = true,
             Seen::ChannelEnd => self.state.channel_ended = true,
-            Seen::QemuEnd(code) => self.state.qemu_ended = Some(code),
+            Seen::QemuEnd(code) => {
+                self.state.ended_ns = monotonic_ns();
+                self.state.qemu_ended = Some(code);
+            }
         }
         None
     }
@@ -249,7 +257,9 @@ impl RunningMachine {
         }
         let silent = !s.hello && monotonic_ns() > self.t0_ns + self.boot_deadline.as_nanos() as u64;
         let why = match s.qemu_ended {
-            Some(_) if !s.channel_ended || !s.console_ended => return None,
+            Some(_) if (!s.channel_ended || !s.console_ended) && monotonic_ns() < s.ended_ns + LINGER_NS => {
+                return None;
+            }
             Some(_) if s.exited => String::new(),
             Some(code) => self.explain(&format!("{} {} before the workload did", self.program, ending(code))),
             None if silent => {

@@ -136,7 +136,7 @@ fn serve(kind: Kind, api: &Path, how: How) -> (Seen, Option<GuestJob>) {
         if boots && how == How::Well {
             let job = guest(&vsock);
             // A monitor ends with its guest.
-            std::fs::remove_file(api).expect("remove");
+            std::fs::write(format!("{}.end", api.display()), "").expect("write");
             return (seen, Some(job));
         }
     }
@@ -199,9 +199,8 @@ fn program(dir: &Path, script: &str) -> PathBuf {
     path
 }
 
-/// Lives as long as the stub's API does.
-const WITH_ITS_GUEST: &str =
-    "until [ -e \"$2\" ]; do sleep 0.02; done; while [ -e \"$2\" ]; do sleep 0.02; done";
+/// Lives until the stub's guest has ended.
+const WITH_ITS_GUEST: &str = "until [ -e \"$2.end\" ]; do sleep 0.02; done";
 
 /// Starts `job` on a stub and does `with` it; what the stub saw.
 fn on_stub<T>(
@@ -217,7 +216,7 @@ fn on_stub<T>(
     std::fs::set_permissions(tools.path(), std::fs::Permissions::from_mode(0o755)).expect("mode");
     let program = program(tools.path(), script).display().to_string();
     let options = MicroVmOptions {
-        boot_deadline: Duration::from_secs(2),
+        boot_deadline: Duration::from_secs(if how == How::Well { 30 } else { 2 }),
         ..MicroVmOptions::new(dir.path().to_owned())
     };
     // Modules for these guests come with a fetch.

@@ -74,10 +74,18 @@ impl RunningMachine {
         if !self.child.ended_within(QUIT) {
             self.child.signal(libc::SIGKILL).map_err(system("kill QEMU"))?;
         }
+        self.join();
+        Ok(())
+    }
+
+    /// Waits for the threads. Their sockets are shut first: another process may still hold the other ends.
+    fn join(&mut self) {
+        for socket in [&self.ours.channel, &self.ours.stamps, &self.ours.qmp, &self.ours.console] {
+            let _ = socket.shutdown(std::net::Shutdown::Both);
+        }
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
-        Ok(())
     }
 }
 
@@ -85,9 +93,7 @@ impl Drop for RunningMachine {
     fn drop(&mut self) {
         if !self.threads.is_empty() {
             let _ = self.child.signal(libc::SIGKILL);
-            for thread in self.threads.drain(..) {
-                let _ = thread.join();
-            }
+            self.join();
         }
     }
 }
