@@ -1,6 +1,7 @@
 //! A machine from its start to being gone.
 
 use super::error::{MachineError, system};
+use super::event::{ExecEvent, MachineEvent};
 use super::watch::{Console, Seen};
 use crate::guest::wire::{GuestMemory, Message, ToGuest, ToHost, spoken};
 use crate::sys::clock::monotonic_ns;
@@ -24,32 +25,6 @@ const QUIT: Duration = Duration::from_secs(2);
 const PRESS_AGAIN: Duration = Duration::from_secs(3);
 /// Most of a console that is shown in an error, characters.
 const CONSOLE_TAIL: usize = 600;
-
-/// What a machine tells.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MachineEvent {
-    /// A phase of the start ends: the byte of [`crate::sys::port`].
-    Stamp(u8),
-    /// The workload wrote to descriptor 1 or 2.
-    Output(u8, Vec<u8>),
-    /// The workload ended.
-    Exited(i32),
-    /// Nothing more comes; empty, or why that was not to be expected.
-    Closed(String),
-    /// Of a second process in the guest, by its number.
-    Exec(u32, ExecEvent),
-}
-
-/// What a second process in the guest tells.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ExecEvent {
-    /// It wrote to descriptor 1 or 2.
-    Output(u8, Vec<u8>),
-    /// It ended.
-    Ended(i32),
-    /// It could not be started, and why.
-    Failed(String),
-}
 
 /// What came of waiting.
 enum Step {
