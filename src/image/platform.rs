@@ -29,7 +29,7 @@ pub(super) fn is_emulated(architecture: &str) -> bool {
 }
 
 /// `os/architecture`, and perhaps a variant.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Platform {
     /// Go's GOOS.
     pub os: String,

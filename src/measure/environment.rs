@@ -6,8 +6,8 @@ use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
 type Facts = Vec<(String, String)>;
 
-/// All groups of facts.
-pub fn of_this_host(started_utc: &str) -> Environment {
+/// All groups of facts. `folder`: that of the record, by whose server the clock is checked.
+pub fn of_this_host(started_utc: &str, folder: &Path) -> Environment {
     let kinds = RefreshKind::nothing()
         .with_cpu(CpuRefreshKind::everything())
         .with_memory(MemoryRefreshKind::everything());
@@ -20,6 +20,7 @@ pub fn of_this_host(started_utc: &str) -> Environment {
     Environment {
         schema: SCHEMA,
         started_utc: started_utc.to_owned(),
+        identity: super::host_id::identity(folder),
         host: System::host_name().unwrap_or_else(|e| format!("unknown: {e}")),
         groups: vec![
             group("CPU", asked(cpu)),
@@ -143,7 +144,7 @@ fn load(system: &System) -> Facts {
 mod tests {
     #[test]
     fn this_host_has_facts_and_no_empty_one() {
-        let e = super::of_this_host("2026-01-01T00:00:00Z");
+        let e = super::of_this_host("2026-01-01T00:00:00Z", &std::env::temp_dir());
         assert_eq!(e.groups.len(), 5);
         for (name, value) in e.groups.iter().flat_map(|g| &g.facts) {
             assert!(!name.is_empty() && (!value.is_empty() || name == "swap"), "{name} is empty");

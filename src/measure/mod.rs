@@ -8,6 +8,7 @@ pub mod compat;
 pub mod density;
 pub mod environment;
 mod error;
+pub mod host_id;
 pub mod images;
 mod memory;
 pub mod noise;

@@ -4,9 +4,12 @@
 mod check;
 pub mod density;
 mod error;
+pub mod merge;
 pub mod reader;
 pub mod schema;
+pub mod shard;
 mod sums;
+pub mod table;
 pub mod writer;
 
 pub use error::RecordError;

@@ -41,6 +41,12 @@ pub fn read(dir: &Path) -> Result<Record, RecordError> {
     Ok(record)
 }
 
+/// Plan, environment and runs alone, unchecked against the rest: what a merge sorts records by.
+pub(super) fn head(dir: &Path) -> Result<(Plan, Environment, Vec<RunRow>), RecordError> {
+    let runs = rows(&dir.join("runs.csv"), &mut Vec::new())?;
+    Ok((json(&dir.join("plan.json"))?, json(&dir.join("environment.json"))?, runs))
+}
+
 /// Largest file that is read: ten million samples. More is no record of ours, and would fill the memory.
 const MOST_BYTES: u64 = 1 << 30;
 

@@ -8,6 +8,7 @@ mod download;
 mod error;
 pub mod export;
 mod figure;
+pub mod fleet;
 mod format;
 pub mod gate;
 pub mod history;

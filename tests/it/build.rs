@@ -1,13 +1,16 @@
 //! Builds: what buildah 1.28 cannot do, and what a build says when it fails.
 
+use crate::registry::plain;
 use crate::support::TAREC;
 use crate::support::builds::{Ground, folder, read, sh, tree};
+use crate::support::registries::Registry;
 use serde_json::json;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use taremark::builder::Builder;
 use taremark::image::Image;
-use taremark::image::build::{Context, Options, build};
+use taremark::image::build::{Context, Options, Pull, build};
+use taremark::image::registry::push::push;
 
 #[test]
 fn here_documents() {
@@ -219,4 +222,51 @@ fn a_built_image_runs_and_other_tools_read_it() {
     let filled = history.iter().filter(|h| h.get("empty_layer").is_none()).count();
     // The base was imported without a history.
     assert_eq!(filled + 1, image.diff_ids().len());
+}
+
+#[test]
+fn modes_may_be_said_as_changes() {
+    let ground = Ground::new();
+    let context = folder(&ground, &[("d/plain", "x"), ("d/sub/script", "x")]);
+    sh("chmod 700 d d/sub; chmod 600 d/plain; chmod 700 d/sub/script", &context);
+    let text = "FROM base\nARG MORE=go=rX\nCOPY --chmod=u=rwX,$MORE d /d\nCOPY --chmod=a-w,+x d/plain /locked\n\
+        COPY --chmod=+x <<here /said\nx\nhere\n";
+    let image = ground.text(text, &context, |_| ()).expect("builds");
+    let flat = ground.flat(&image);
+    let mode = |path: &str| std::fs::metadata(flat.path().join(path)).expect(path).mode() & 0o7777;
+    assert_eq!([mode("d/plain"), mode("d/sub"), mode("d/sub/script")], [0o644, 0o755, 0o755]);
+    assert_eq!([mode("locked"), mode("said")], [0o511, 0o755]);
+    let wrong = "FROM base\nCOPY --chmod=u+q d /d\n";
+    let told = taremark_chain(&ground.text(wrong, &context, |_| ()).map(drop).expect_err("no mode"));
+    assert!(told.contains("--chmod=u+q: an octal number like 755, or changes"), "{told}");
+}
+
+#[test]
+fn a_base_that_is_not_there_comes_from_its_registry() {
+    let registry = Registry::start();
+    let ground = Ground::new();
+    let context = folder(&ground, &[]);
+    let name = format!("{}/made/base:1", registry.host);
+    let publish = |text: &str| {
+        ground.text(text, &context, |o| o.tags = vec!["sent:1".parse().expect("reference")]).expect("builds");
+        let to = name.parse().expect("reference");
+        push(&ground.store, "sent:1", &to, &[], &plain(), &|_| ()).expect("push").digest
+    };
+    publish("FROM base\nRUN echo one > /v\n");
+    let text = format!("FROM {name} AS a\nFROM {name}\nCOPY --from=a /v /copied\nRUN cat /v > /seen\n");
+    let with = |pull: Pull| ground.text(&text, &context, |o| (o.pull, o.registry) = (pull, plain()));
+    let seen =
+        |image: &Image| read(ground.flat(image).path(), "seen") + &read(ground.flat(image).path(), "copied");
+    let never = taremark_chain(&with(Pull::Never).map(drop).expect_err("it is not in the store"));
+    assert!(never.contains("no image") && never.contains("in the store"), "{never}");
+    assert_eq!(seen(&with(Pull::Missing).expect("fetched")), "one\none\n");
+    publish("FROM base\nRUN echo two > /v\n");
+    assert_eq!(seen(&with(Pull::Missing).expect("the store's")), "one\none\n");
+    assert_eq!(seen(&with(Pull::Always).expect("fetched again")), "two\ntwo\n");
+    drop(registry);
+    assert_eq!(seen(&with(Pull::Newer).expect("the store's will do")), "two\ntwo\n");
+    with(Pull::Always).map(drop).expect_err("the registry is gone");
+    let local = "FROM nowhere\n";
+    let told = taremark_chain(&ground.text(local, &context, |_| ()).map(drop).expect_err("not there"));
+    assert!(told.contains("no image nowhere:latest in the store"), "{told}");
 }

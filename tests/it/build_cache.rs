@@ -134,3 +134,52 @@ fn one_layer_where_one_is_asked_for() {
     assert_eq!(tree(ground.flat(&many).path()), tree(ground.flat(&one).path()));
     assert_eq!(many.run_spec(), one.run_spec());
 }
+
+#[test]
+fn one_layer_is_known_by_what_it_would_be_made_of() {
+    let ground = Ground::new();
+    let context = folder(&ground, &[("a", "1")]);
+    let file = ground.path("Dockerfile");
+    std::fs::write(
+        &file,
+        "FROM base AS first\nRUN echo x > /x\nFROM base\nCOPY --from=first /x /x\nCOPY a /a\nWORKDIR /w\nRUN echo y > y\nCMD [\"z\"]\n",
+    )
+    .expect("write");
+    let mut options = Options::new(Context::Folder(context.clone()));
+    options.file = Some(file);
+    options.squash = true;
+    let built = || {
+        let ran = Mutex::new(0);
+        let told = ground.build_seeing(&options, &|e| {
+            if let Event::Step { .. } = e {
+                *ran.lock().expect("lock") += 1;
+            }
+        });
+        (told.expect("builds"), ran.into_inner().expect("lock"))
+    };
+    let (first, steps) = built();
+    assert_eq!((first.cached, steps), (false, 8));
+    let (second, steps) = built();
+    assert_eq!(
+        (second.cached, second.digest, steps),
+        (true, first.digest.clone(), 2),
+        "the other stage's alone"
+    );
+    std::fs::write(context.join("a"), "2").expect("change");
+    let (third, _) = built();
+    assert!(!third.cached && third.digest != first.digest);
+}
+
+#[test]
+fn a_prune_takes_what_builds_keep_for_the_next() {
+    let ground = Ground::new();
+    let context = folder(&ground, &[("a", "1")]);
+    let text = "FROM base\nCOPY a /a\nRUN --mount=type=cache,target=/c echo kept >> /c/f && cat /c/f > /f\n";
+    let lines = |image: &Image| crate::support::builds::read(ground.flat(image).path(), "f").lines().count();
+    let no_cache = |o: &mut Options| o.no_cache = true;
+    assert_eq!(lines(&ground.text(text, &context, no_cache).expect("builds")), 1);
+    assert_eq!(lines(&ground.text(text, &context, no_cache).expect("builds")), 2);
+    let removed = taremark::image::remove::prune(&ground.store).expect("prune");
+    assert_eq!(removed.build_bytes, 10, "two lines of the folder");
+    assert_eq!(lines(&ground.text(text, &context, no_cache).expect("builds")), 1);
+}

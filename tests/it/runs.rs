@@ -6,8 +6,8 @@ use std::time::Duration;
 use taremark::measure::MeasureError;
 use taremark::measure::run::{Outcome, Setting, run_once};
 use taremark::target::container::ContainerTarget;
-use taremark::target::oci::OciTarget;
 use taremark::target::process::ProcessTarget;
+use taremark::target::rows::{self, Row, RowTarget};
 use taremark::target::{Job, Target};
 use taremark::workload::{ImageSource, Workload};
 
@@ -82,6 +82,11 @@ pub fn run_on(target: &mut dyn Target, job: &Job, workload: &Workload) -> Result
     outcome
 }
 
+/// A built-in row.
+pub fn row(name: &str) -> Row {
+    rows::built_in().expect("rows").into_iter().find(|r| r.name == name).expect("row")
+}
+
 /// Runs it as a bare process, in our container and in another runtime's.
 pub fn all(job: &Job, workload: &Workload) -> Vec<Result<Outcome, MeasureError>> {
     let dir = tempfile::tempdir().expect("folder");
@@ -89,7 +94,10 @@ pub fn all(job: &Job, workload: &Workload) -> Vec<Result<Outcome, MeasureError>>
     let targets: Vec<Box<dyn Target>> = vec![
         Box::new(ProcessTarget::new(scratch.clone())),
         Box::new(ContainerTarget::new(scratch.clone()).expect("container target")),
-        Box::new(OciTarget::new("runc", scratch).expect("these tests need runc: apt-get install runc")),
+        Box::new(
+            RowTarget::new(row("oci:runc"), dir.path(), scratch)
+                .expect("these tests need runc: apt-get install runc"),
+        ),
     ];
     targets.into_iter().map(|mut target| run_on(target.as_mut(), job, workload)).collect()
 }

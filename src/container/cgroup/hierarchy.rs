@@ -9,6 +9,8 @@ const V1: [&str; 13] = [
     "net_prio", "rdma", "misc",
 ];
 const ALWAYS: usize = 6;
+/// Of these, those that cost nothing to be in later: nothing is counted in them, and no limit is theirs by default.
+const LATE: [&str; 2] = ["cpu", "freezer"];
 
 /// A v1 hierarchy.
 #[derive(Debug, Clone)]
@@ -129,11 +131,13 @@ impl Hierarchies {
         matches!(self, Self::V2 { .. })
     }
 
-    /// v1: leaves out the optional hierarchies that have none of `controllers`.
-    pub(super) fn keep(&mut self, controllers: &[&str]) {
+    /// v1: leaves out the optional hierarchies that have none of `controllers`; `lean`: and those of [`LATE`] alone.
+    pub(super) fn keep(&mut self, controllers: &[&str], lean: bool) {
+        let later = |h: &V1Hierarchy| lean && h.controllers.iter().all(|c| LATE.contains(&c.as_str()));
         if let Self::V1(all) = self {
             all.retain(|h| {
-                !h.is_optional() || h.controllers.iter().any(|c| controllers.contains(&c.as_str()))
+                let needed = h.controllers.iter().any(|c| controllers.contains(&c.as_str()));
+                needed || !(h.is_optional() || later(h))
             });
         }
     }

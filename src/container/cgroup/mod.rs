@@ -5,6 +5,7 @@ mod device_program;
 mod devices;
 mod figures;
 mod hierarchy;
+mod late;
 mod limits;
 mod remove;
 mod resources;
@@ -118,7 +119,7 @@ impl RunCgroup {
 
     /// A cgroup at `path`, relative to the roots of the hierarchies. Folders that exist are used.
     pub fn create_at(path: &str, limits: &Limits) -> Result<Self, CgroupError> {
-        let group = Self::plan(Hierarchies::detect()?, path)?.only_needed(&Resources::default());
+        let group = Self::plan(Hierarchies::detect()?, path)?.only_needed(&Resources::default(), false);
         group.make(limits)?;
         Ok(group)
     }
@@ -143,9 +144,10 @@ impl RunCgroup {
     }
 
     /// For a container: leaves the v1 hierarchies alone that `resources` has nothing for, and that are no part of every
-    /// container.
-    pub fn only_needed(mut self, resources: &Resources) -> Self {
-        self.hierarchies.keep(&resources::needed(resources));
+    /// container. `lean`: nobody outside knows its path, so it is in those of cpu and the freezer only once they are
+    /// asked for ([`Self::open_joined`]).
+    pub fn only_needed(mut self, resources: &Resources, lean: bool) -> Self {
+        self.hierarchies.keep(&resources::needed(resources), lean);
         self
     }
 
@@ -208,6 +210,18 @@ impl RunCgroup {
             all.retain(|h| h.root.join(&path).is_dir());
         }
         Ok(Self { hierarchies, path })
+    }
+
+    /// An existing one, which is from now on also in the v1 hierarchies of `controllers`.
+    pub fn open_joined(path: &str, controllers: &[&str]) -> Result<Self, CgroupError> {
+        let group = Self::open_at(path)?;
+        late::join(&group, controllers)?;
+        Self::open_at(path)
+    }
+
+    /// [`Self::open_joined`] for what `resources` sets.
+    pub fn open_for(path: &str, resources: &Resources) -> Result<Self, CgroupError> {
+        Self::open_joined(path, &resources::needed(resources))
     }
 
     /// Its folder in the v1 hierarchy of `controller`, or in v2.

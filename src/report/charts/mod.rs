@@ -1,6 +1,6 @@
 //! Charts, each as SVG and PNG. A figure from emulation carries its mark in every one.
 
-mod canvas;
+pub(super) mod canvas;
 pub mod density;
 mod image_size;
 mod memory;
@@ -37,7 +37,7 @@ pub struct Chart {
 }
 
 /// What a chart file has to offer: its height, and a drawing that works on both backends.
-trait Drawing {
+pub(super) trait Drawing {
     const NAME: &'static str;
     const TITLE: &'static str;
     const CAPTION: &'static str;
@@ -65,6 +65,12 @@ fn register() {
         // Fails only for a font that cannot be parsed; then drawing fails as well, and says so.
         let _ = register_font("sans-serif", FontStyle::Normal, FONT);
     });
+}
+
+/// One chart of another room of the report's; none where there is nothing to draw.
+pub(super) fn draw<D: Drawing>(dir: &Path, drawing: &D) -> Result<Option<Chart>, ReportError> {
+    register();
+    write(dir, drawing)
 }
 
 fn write<D: Drawing>(dir: &Path, drawing: &D) -> Result<Option<Chart>, ReportError> {
