@@ -11,6 +11,10 @@ fn main() -> std::process::ExitCode {
             let _ = writeln!(std::io::stdout(), "tare-init {version}");
             return std::process::ExitCode::SUCCESS;
         }
+        Some("--stamp-kernel") => {
+            taremark::guest::stamp_kernel();
+            return std::process::ExitCode::SUCCESS;
+        }
         Some("--in-system") => {
             if let Err(e) = taremark::guest::run_in_system() {
                 let _ = writeln!(std::io::stderr(), "tare-init: {e}");

@@ -63,7 +63,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if arguments.out.exists() {
         return Err(usage(format!("{} is there already: give --out a new folder", arguments.out.display())));
     }
-    let name = targets::named(std::slice::from_ref(&arguments.target))?.remove(0);
+    let rows = arguments.machine.others.rows()?;
+    let name = targets::named(std::slice::from_ref(&arguments.target), &rows)?.remove(0);
     let workload = builtin::find(&arguments.workload)
         .ok_or_else(|| usage(format!("unknown workload {:?}", arguments.workload)))?;
     if !workload.service || workload.network || !matches!(workload.ready, Readiness::Line(_)) {

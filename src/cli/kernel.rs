@@ -65,6 +65,8 @@ pub struct MachineArguments {
     /// RAM whose pages the host's kernel may merge.
     #[arg(skip)]
     mergeable: bool,
+    #[command(flatten)]
+    pub others: super::others::OtherArguments,
 }
 
 impl MachineArguments {

@@ -10,6 +10,7 @@ mod adapt;
 mod bench;
 mod bytes;
 mod compare;
+mod compat;
 mod completions;
 mod containers;
 mod cp;
@@ -17,6 +18,7 @@ mod density;
 mod doctor;
 mod exec;
 mod failure;
+mod fleet;
 mod history;
 mod image;
 mod inspect;
@@ -25,7 +27,9 @@ mod kill;
 mod learn;
 mod logs;
 mod man;
+mod merge;
 mod monitor;
+mod others;
 mod port;
 mod profile;
 mod progress;
@@ -34,6 +38,7 @@ mod report;
 mod resume;
 mod rm;
 mod run;
+mod shard;
 mod stats;
 mod stop;
 mod targets;
@@ -69,12 +74,18 @@ enum Verb {
     Report(report::Arguments),
     /// Say by how much two records differ and how surely, and whether limits hold
     Compare(compare::Arguments),
+    /// Join records of many hosts and shards into one
+    Merge(merge::Arguments),
+    /// The same bench on many hosts of a Slurm cluster: submit, look, collect
+    Fleet(fleet::Arguments),
     /// Show how figures moved over many records, and where their level changed
     History(history::Arguments),
     /// Measure the same target twice, over and over: false alarms and the noise floor
     Aa(aa::Arguments),
     /// How many instances fit, what one more costs, and several starts at once
     Density(density::Arguments),
+    /// What runs in a container and what only in a machine, tried here
+    Compat(compat::Arguments),
     /// Import, load, list, inspect and remove images
     Image(image::Arguments),
     /// Run an image in a container, a microVM, or as a bare process
@@ -127,9 +138,12 @@ pub fn main() -> ExitCode {
         Verb::Doctor(a) => doctor::run(&a),
         Verb::Report(a) => report::run(&a),
         Verb::Compare(a) => compare::run(&a),
+        Verb::Merge(a) => merge::run(&a),
+        Verb::Fleet(a) => fleet::run(&a),
         Verb::History(a) => history::run(&a),
         Verb::Aa(a) => aa::run(&a),
         Verb::Density(a) => density::run(&a),
+        Verb::Compat(a) => compat::run(&a),
         Verb::Image(a) => image::run(&a),
         Verb::Run(a) => run::run(&a),
         Verb::Ps(a) => ps::run(&a),

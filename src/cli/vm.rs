@@ -48,7 +48,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 return Err(Lacks { what, mend: "the same through sudo".into() }.into());
             }
             let flavour = if b.small { Flavour::Small } else { Flavour::Full };
-            let made = debian::build(&cache_dir, flavour, b.again);
+            let init = crate::target::lookup::own_program("tare-init")?;
+            let made = debian::build(&cache_dir, flavour, &init, b.again);
             show(flavour, &made.context("make an operating system for the target vm")?);
         }
         Verb::Ls(ls) => list(ls.json),

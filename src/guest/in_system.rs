@@ -6,6 +6,11 @@ use crate::sys::port;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
+/// An operating system's init has started: its kernel's work is done.
+pub fn stamp_kernel() {
+    port::stamp(port::KERNEL);
+}
+
 /// Serves the host until the workload has ended. What it mounts is its own; the system around it sees nothing of it.
 pub fn run_in_system() -> Result<(), GuestError> {
     port::stamp(port::SYSTEM);

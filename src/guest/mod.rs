@@ -13,8 +13,9 @@ mod network;
 mod program;
 mod resume;
 mod serve;
+pub mod vsock;
 pub mod wire;
 
 pub use boot::run;
 pub use error::GuestError;
-pub use in_system::run_in_system;
+pub use in_system::{run_in_system, stamp_kernel};

@@ -16,7 +16,8 @@ use taremark::target::vm::{Boot, VmTarget};
 fn in_vm_session(test: &str) -> bool {
     static BUILD: Mutex<()> = Mutex::new(());
     let guard = BUILD.lock();
-    let made = debian::build(&cache::dir(), Flavour::Small, false);
+    let init = Path::new(env!("CARGO_BIN_EXE_tare-init"));
+    let made = debian::build(&cache::dir(), Flavour::Small, init, false);
     made.expect("these tests need mmdebstrap, grub-common, grub-pc-bin, qemu-utils and a package mirror");
     drop(guard);
     in_machine_session(test)

@@ -9,6 +9,7 @@ mod tree;
 
 pub use overlay::overlay;
 pub use tools::tools;
+pub(super) use tree::{KEYRING, sources_of_this_host};
 
 use super::cache;
 use super::error::{MachineError, io};
@@ -17,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// Raised when what is made changes.
-const LAYOUT: &str = "1";
+const LAYOUT: &str = "2";
 
 /// Which one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,8 +96,9 @@ pub fn find(cache_dir: &Path, flavour: Flavour) -> Result<Debian, MachineError> 
     })
 }
 
-/// Makes it, unless it is there; `again`: in any case, with the newest packages. Needs root, for the owners of files.
-pub fn build(cache_dir: &Path, flavour: Flavour, again: bool) -> Result<Debian, MachineError> {
+/// Makes it, unless it is there; `again`: in any case, with the newest packages. `init` is `tare-init`. Needs root, for the
+/// owners of files.
+pub fn build(cache_dir: &Path, flavour: Flavour, init: &Path, again: bool) -> Result<Debian, MachineError> {
     if !again && let Ok(there) = find(cache_dir, flavour) {
         return Ok(there);
     }
@@ -108,7 +110,7 @@ pub fn build(cache_dir: &Path, flavour: Flavour, again: bool) -> Result<Debian, 
     let making = making.map_err(io("create in", &parent))?;
     let made = making.path().join("made");
     std::fs::create_dir(&made).map_err(io("create", &made))?;
-    let tree = tree::make(flavour, making.path())?;
+    let tree = tree::make(flavour, init, making.path())?;
     let virtual_bytes = boot::disk(&tree, making.path(), &made.join("disk.qcow2"))?;
     let write = |name: &str, bytes: &[u8]| {
         let path = made.join(name);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Where the keys of Debian's archive are.
-const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+pub(in super::super) const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// In both. The kernel's own initramfs is made by initramfs-tools, ACPI's power button is heeded by logind over D-Bus.
 const ALWAYS: &str = "systemd-sysv,dbus,udev,kmod,initramfs-tools,zstd";
 /// Unit, generator and mount of our part: path, mode, text.
@@ -28,11 +28,14 @@ const FILES: [(&str, u32, &str); 5] = [
     (
         "etc/systemd/system-generators/taremark",
         0o755,
-        "#!/bin/sh\nprintf k | dd of=/dev/port bs=1 seek=233 2>/dev/null\nexit 0\n",
+        "#!/bin/sh\nexec /usr/lib/taremark/tare-init --stamp-kernel\n",
     ),
     ("etc/fstab", 0o644, "/dev/vda1 / ext4 errors=remount-ro 0 1\n"),
     ("etc/hostname", 0o644, "debian\n"),
 ];
+
+/// For that generator, which needs a program that can write to a port; whatever else is ours comes on a disk of its own.
+const STAMP: &str = "usr/lib/taremark/tare-init";
 
 /// The files of an operating system.
 pub(super) struct Tree {
@@ -52,7 +55,7 @@ impl Tree {
 }
 
 /// Makes it below `dir`.
-pub(super) fn make(flavour: Flavour, dir: &Path) -> Result<Tree, MachineError> {
+pub(super) fn make(flavour: Flavour, init: &Path, dir: &Path) -> Result<Tree, MachineError> {
     let mmdebstrap = find("mmdebstrap", "mmdebstrap")?;
     boot::check()?;
     let sources = dir.join("sources.list");
@@ -75,7 +78,7 @@ pub(super) fn make(flavour: Flavour, dir: &Path) -> Result<Tree, MachineError> {
         }
     }
     run(command.arg(&suite).arg(&tree).arg(&sources))?;
-    ours(&tree)?;
+    ours(&tree, init)?;
     let query = ["--showformat=${Package} ${Version}\\n", "--show"];
     let mut dpkg = Command::new(find("dpkg-query", "dpkg")?);
     let packages = run(dpkg.arg("--admindir").arg(tree.join("var/lib/dpkg")).args(query))?;
@@ -88,7 +91,7 @@ pub(super) fn make(flavour: Flavour, dir: &Path) -> Result<Tree, MachineError> {
 }
 
 /// apt's sources of Debian on this host, as lines of a sources.list, and the suite.
-fn sources_of_this_host() -> Result<(String, String), MachineError> {
+pub(in super::super) fn sources_of_this_host() -> Result<(String, String), MachineError> {
     let format = "deb $(REPO_URI) $(RELEASE) $(COMPONENT)";
     let wanted = ["Identifier: Packages", "Origin: Debian"];
     let apt_get = find("apt-get", "apt")?;
@@ -102,7 +105,7 @@ fn sources_of_this_host() -> Result<(String, String), MachineError> {
     Ok((lines.join("\n") + "\n", suite))
 }
 
-fn ours(tree: &Path) -> Result<(), MachineError> {
+fn ours(tree: &Path, init: &Path) -> Result<(), MachineError> {
     use std::os::unix::fs::PermissionsExt;
     for (name, mode, text) in FILES {
         let path = tree.join(name);
@@ -112,6 +115,10 @@ fn ours(tree: &Path) -> Result<(), MachineError> {
         let mode = std::fs::Permissions::from_mode(mode);
         std::fs::set_permissions(&path, mode).map_err(io("set the mode of", &path))?;
     }
+    let stamp = tree.join(STAMP);
+    let parent = stamp.parent().unwrap_or(tree);
+    std::fs::create_dir_all(parent).map_err(io("create", parent))?;
+    std::fs::copy(init, &stamp).map_err(io("copy to", &stamp))?;
     let wanted = tree.join("etc/systemd/system/multi-user.target.wants/taremark.service");
     let unit = "/etc/systemd/system/taremark.service";
     std::os::unix::fs::symlink(unit, &wanted).map_err(io("create", &wanted))?;
