@@ -21,6 +21,9 @@ pub struct Arguments {
     /// As JSON
     #[arg(long)]
     json: bool,
+    /// Only this target; may be given again
+    #[arg(long = "target", value_name = "NAME", value_delimiter = ',', conflicts_with = "clean")]
+    targets: Vec<String>,
     #[command(flatten)]
     machine: kernel::MachineArguments,
 }
@@ -55,6 +58,9 @@ struct Findings {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    if !arguments.targets.is_empty() {
+        targets::named(&arguments.targets, &arguments.machine.others.rows()?)?;
+    }
     let removed = clean_dead()?.into_iter().map(|l| l.session).collect::<Vec<_>>();
     if arguments.clean {
         if arguments.json {
@@ -68,7 +74,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             .for_each(|r| println!("removed what session {r} had left"));
         return Ok(ExitCode::SUCCESS);
     }
-    let findings = Findings { schema: 1, targets: find(&arguments.machine), removed };
+    let findings = Findings { schema: 1, targets: find(&arguments.machine, &arguments.targets), removed };
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&findings)?);
     } else {
@@ -80,7 +86,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
     }
     let usable = |f: &Finding| f.state != State::NotUsable;
-    let known = findings.targets.iter().filter(|f| targets::KNOWN.contains(&f.target.as_str()));
+    // Another runtime is no lack, unless it was asked for.
+    let wanted = |f: &&Finding| !arguments.targets.is_empty() || targets::KNOWN.contains(&f.target.as_str());
+    let known = findings.targets.iter().filter(wanted);
     Ok(if known.into_iter().all(usable) { ExitCode::SUCCESS } else { ExitCode::from(LACKS) })
 }
 
@@ -120,7 +128,7 @@ pub fn textwrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-fn find(machine: &kernel::MachineArguments) -> Vec<Finding> {
+fn find(machine: &kernel::MachineArguments, wanted: &[String]) -> Vec<Finding> {
     let surroundings = || -> anyhow::Result<(Session, Ready)> {
         let session = Session::enter(&std::env::temp_dir())?;
         let store = Store::open(&Store::default_root())?;
@@ -139,7 +147,11 @@ fn find(machine: &kernel::MachineArguments) -> Vec<Finding> {
     };
     let others: Vec<&str> = rows.iter().map(|r| r.name.as_str()).collect();
     let names = ["process", "container"].into_iter().chain(others.iter().copied()).chain(["microvm"]);
+    let monitors = super::others::MONITORS.map(|k| k.name());
+    let names = names.chain(monitors);
     let mut findings = Vec::new();
+    let names: Vec<&str> =
+        if wanted.is_empty() { names.collect() } else { wanted.iter().map(String::as_str).collect() };
     for name in names {
         let made = targets::make(&[name], &session, machine, false);
         let tried = made.and_then(|mut t| {
@@ -147,7 +159,13 @@ fn find(machine: &kernel::MachineArguments) -> Vec<Finding> {
             attempt(target, &job, &session)
         });
         match tried {
-            Err(e) if others.contains(&name) && is_missing(&e) => findings.push(absent(name, &e)),
+            Err(e)
+                if wanted.is_empty()
+                    && (others.contains(&name) || monitors.contains(&name))
+                    && is_missing(&e) =>
+            {
+                findings.push(absent(name, &e));
+            }
             Err(e) => findings.push(broken(name, &e)),
             Ok(finding) => findings.push(finding),
         }
@@ -210,6 +228,7 @@ pub fn package_of(program: &str) -> String {
         p if p.starts_with("qemu-system") => "qemu-system-x86",
         "mkfs.erofs" => "erofs-utils",
         "mkfs.ext4" => "e2fsprogs",
+        "sbatch" | "scontrol" | "squeue" | "sacct" | "sinfo" => "slurm-client",
         "qemu-img" => "qemu-utils",
         "grub-mkimage" => "grub-common",
         p if p.starts_with("/usr/lib/grub/") => "grub-pc-bin",

@@ -1,10 +1,12 @@
 //! From an error to what a person reads: one line with what, where and why, a hint where there is one, and the exit
 //! code.
 
+use crate::fleet::FleetError;
 use crate::image::ImageError;
 use crate::image::registry::RegistryError;
 use crate::machine::MachineError;
 use crate::measure::MeasureError;
+use crate::record::RecordError;
 use crate::target::TargetError;
 use std::io::ErrorKind;
 use std::process::ExitCode;
@@ -75,6 +77,9 @@ fn code(error: &anyhow::Error) -> u8 {
         if cause.is::<Usage>() {
             return USAGE;
         }
+        if let Some(FleetError::Start { .. }) = cause.downcast_ref() {
+            return LACKS;
+        }
         if cause.is::<Lacks>() || matches!(cause.downcast_ref(), Some(TargetError::Missing { .. })) {
             return LACKS;
         }
@@ -92,6 +97,9 @@ fn code(error: &anyhow::Error) -> u8 {
         }
         if let Some(ImageError::Foreign { .. }) = cause.downcast_ref() {
             return LACKS;
+        }
+        if let Some(RecordError::Misfits(_)) = cause.downcast_ref() {
+            return USAGE;
         }
         if let Some(ImageError::NotFound(_) | ImageError::BadReference { .. } | ImageError::BadDigest(_)) =
             cause.downcast_ref()
@@ -114,6 +122,12 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
             return Some(super::doctor::package_of(program));
         }
         if let Some(MachineError::Missing { program, .. }) = cause.downcast_ref() {
+            return Some(super::doctor::package_of(program));
+        }
+        if let Some(RecordError::Misfits(_)) = cause.downcast_ref() {
+            return Some("--leave-out, which merges the rest and lists these".into());
+        }
+        if let Some(FleetError::Start { program, .. }) = cause.downcast_ref() {
             return Some(super::doctor::package_of(program));
         }
         if let Some(MachineError::NoKernel { .. }) = cause.downcast_ref() {

@@ -18,6 +18,7 @@ mod density;
 mod doctor;
 mod exec;
 mod failure;
+mod fleet;
 mod history;
 mod image;
 mod inspect;
@@ -26,6 +27,7 @@ mod kill;
 mod learn;
 mod logs;
 mod man;
+mod merge;
 mod monitor;
 mod others;
 mod port;
@@ -36,6 +38,7 @@ mod report;
 mod resume;
 mod rm;
 mod run;
+mod shard;
 mod stats;
 mod stop;
 mod targets;
@@ -71,6 +74,10 @@ enum Verb {
     Report(report::Arguments),
     /// Say by how much two records differ and how surely, and whether limits hold
     Compare(compare::Arguments),
+    /// Join records of many hosts and shards into one
+    Merge(merge::Arguments),
+    /// The same bench on many hosts of a Slurm cluster: submit, look, collect
+    Fleet(fleet::Arguments),
     /// Show how figures moved over many records, and where their level changed
     History(history::Arguments),
     /// Measure the same target twice, over and over: false alarms and the noise floor
@@ -131,6 +138,8 @@ pub fn main() -> ExitCode {
         Verb::Doctor(a) => doctor::run(&a),
         Verb::Report(a) => report::run(&a),
         Verb::Compare(a) => compare::run(&a),
+        Verb::Merge(a) => merge::run(&a),
+        Verb::Fleet(a) => fleet::run(&a),
         Verb::History(a) => history::run(&a),
         Verb::Aa(a) => aa::run(&a),
         Verb::Density(a) => density::run(&a),

@@ -21,6 +21,18 @@ fn copy(at: &OwnedFd) -> std::io::Result<OwnedFd> {
     Ok(open_tree(at, "", flags | OpenTreeFlags::AT_RECURSIVE)?)
 }
 
+/// A copy of the mount at the path `source`, for a bind; `recursive`: with all that is mounted below it. None where the
+/// kernel does not know the call.
+pub fn copy_of(source: &Path, recursive: bool) -> std::io::Result<Option<OwnedFd>> {
+    let all = if recursive { OpenTreeFlags::AT_RECURSIVE } else { OpenTreeFlags::empty() };
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | all;
+    match open_tree(rustix::fs::CWD, source, flags) {
+        Ok(tree) => Ok(Some(tree)),
+        Err(rustix::io::Errno::NOSYS) => Ok(None),
+        Err(e) => Err(e.into()),
+    }
+}
+
 /// Mounts `tree` over `target`.
 pub fn put(tree: &OwnedFd, target: &OwnedFd) -> std::io::Result<()> {
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;

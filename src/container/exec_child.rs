@@ -51,10 +51,6 @@ fn steps(j: &Joining) -> Result<Infallible, Step> {
     scheduling::keep_on(&affinity.initial).map_err(named("set", "process.execCPUAffinity.initial"))?;
     join(&j.tasks).map_err(named("join", "the cgroup"))?;
     let procfs = Procfs::open()?;
-    if !j.namespaces.contains(CloneFlags::CLONE_NEWUSER) {
-        // The container's processes see this one, and must not see into it: it is the runtime until the exec.
-        process::not_dumpable().map_err(named("make", "the process undumpable"))?;
-    }
     // All at once, so that the kernel takes the rights from the user namespace that is entered (setns(2), PID file
     // descriptors). Its root and working directory are then the container's.
     nix::sched::setns(j.init, j.namespaces.difference(CloneFlags::CLONE_NEWPID))

@@ -89,11 +89,6 @@ fn steps(init: &Init, mut trace: Trace) -> Result<Infallible, Step> {
     }
     let pid = if config.hooks.is_some() { own_pid() } else { 0 };
     let procfs = Procfs::open()?;
-    if !user_namespace {
-        // Whoever shares the pid namespace does not see into this process (PR_SET_DUMPABLE); the exec undoes it. In a
-        // user namespace its files in /proc would no longer be its own.
-        process::not_dumpable().map_err(|e| Step::new("make", "the init undumpable", e))?;
-    }
     namespaces::unshare_late(config)?;
     identity(config)?;
     trace.done("namespaces");

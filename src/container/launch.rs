@@ -17,7 +17,7 @@ use super::state::Saved;
 use super::sync::Line;
 use super::trace::{Span, Trace};
 use super::{hooks, id_map, idmap, init, namespaces, network, place, rlimits, seccomp, sync};
-use crate::sys::process::{Forked, exit_now, fork_into, in_user_namespace};
+use crate::sys::process::{self, Forked, exit_now, fork_into, in_user_namespace};
 use crate::sys::vfork;
 use std::cell::Cell;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -97,6 +97,11 @@ fn start(
     let (ours, theirs) = sync::pair()?;
     let plan = plan(wish, filter, cgroup, rootless, Line::Socket(theirs), trace)?;
     let born_in = cgroup.open_v2()?;
+    if config.namespace(NamespaceKind::User).is_none() {
+        // Before the clone, which hands it on: whoever shares the pid namespace does not see into the init, not even in
+        // its first moment; the exec undoes it. In a user namespace its files in /proc would no longer be its own.
+        process::not_dumpable().map_err(system("make the init undumpable"))?;
+    }
     let flags = namespaces::clone_flags(config, network::is_made_beside(config, rootless));
     let (pid, pidfd) =
         match fork_into(flags, born_in.as_ref().map(AsRawFd::as_raw_fd)).map_err(system("clone3"))? {
@@ -218,7 +223,7 @@ fn beside(
 /// After an error: the init does not outlive it.
 fn end(pid: i32, pidfd: &OwnedFd) {
     let _ = rustix::process::pidfd_send_signal(pidfd, rustix::process::Signal::KILL);
-    while let Ok(None) = crate::sys::process::wait_for(pid) {}
+    while let Ok(None) = process::wait_for(pid) {}
 }
 
 /// `prestart` and `createRuntime`: in the runtime's namespaces, once the container's are there and all is mounted.

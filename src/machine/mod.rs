@@ -15,6 +15,7 @@ mod elf;
 mod error;
 mod fds;
 pub mod foreign;
+pub mod hypervisor;
 pub mod initramfs;
 pub mod kernel;
 pub mod memory;
@@ -24,6 +25,7 @@ pub mod qemu;
 mod qmp;
 pub mod recipe;
 pub mod running;
+mod said;
 pub mod snapshot;
 mod watch;
 

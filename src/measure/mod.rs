@@ -8,6 +8,7 @@ pub mod compat;
 pub mod density;
 pub mod environment;
 mod error;
+pub mod host_id;
 pub mod images;
 mod memory;
 pub mod noise;
@@ -18,6 +19,7 @@ mod rows;
 pub mod run;
 pub mod schedule;
 pub mod session;
+mod sharing;
 mod timeline;
 
 pub use error::MeasureError;

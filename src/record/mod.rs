@@ -4,9 +4,13 @@
 mod check;
 pub mod density;
 mod error;
+pub mod lessons;
+pub mod merge;
 pub mod reader;
 pub mod schema;
+pub mod shard;
 mod sums;
+pub mod table;
 pub mod writer;
 
 pub use error::RecordError;

@@ -8,6 +8,7 @@ mod download;
 mod error;
 pub mod export;
 mod figure;
+pub mod fleet;
 mod format;
 pub mod gate;
 pub mod history;
@@ -21,6 +22,7 @@ mod same_work;
 mod sentences;
 mod summary;
 mod table;
+mod timeline;
 
 pub use error::ReportError;
 pub use figure::Figure;

@@ -7,6 +7,8 @@ pub mod bpf;
 pub mod capability;
 pub mod clock;
 mod clone3;
+#[cfg(target_arch = "x86_64")]
+pub mod early;
 pub mod mount_attr;
 pub mod netlink;
 pub mod nsfs;
@@ -19,5 +21,5 @@ pub mod signals;
 pub mod slim;
 pub mod spawn;
 pub mod start;
-mod tap;
+pub mod tap;
 pub mod vfork;

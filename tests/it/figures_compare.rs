@@ -67,6 +67,7 @@ pub fn begun(host: &str, day: u32, targets: &[(&str, &str)]) -> (Plan, Environme
         schema: SCHEMA,
         started_utc: format!("2026-01-{day:02}T00:00:00.000Z"),
         host: host.into(),
+        identity: Identity::default(),
         groups: Vec::new(),
     };
     (plan, environment)

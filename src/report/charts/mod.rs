@@ -1,10 +1,11 @@
 //! Charts, each as SVG and PNG. A figure from emulation carries its mark in every one.
 
-mod canvas;
+pub(super) mod canvas;
 pub mod density;
 mod image_size;
 mod memory;
 mod phases;
+mod rows;
 mod startup;
 
 use super::error::{ReportError, io};
@@ -37,7 +38,7 @@ pub struct Chart {
 }
 
 /// What a chart file has to offer: its height, and a drawing that works on both backends.
-trait Drawing {
+pub(super) trait Drawing {
     const NAME: &'static str;
     const TITLE: &'static str;
     const CAPTION: &'static str;
@@ -67,6 +68,12 @@ fn register() {
     });
 }
 
+/// One chart of another room of the report's; none where there is nothing to draw.
+pub(super) fn draw<D: Drawing>(dir: &Path, drawing: &D) -> Result<Option<Chart>, ReportError> {
+    register();
+    write(dir, drawing)
+}
+
 fn write<D: Drawing>(dir: &Path, drawing: &D) -> Result<Option<Chart>, ReportError> {
     let Some(height) = drawing.height() else { return Ok(None) };
     let files = ["svg", "png"].map(|end| dir.join(format!("{}.{end}", D::NAME)));
@@ -94,6 +101,12 @@ pub(super) fn marked(target: &TargetFacts) -> String {
     } else {
         format!("{} ({})", target.name, target.accelerator)
     }
+}
+
+/// The n-th colour of a series, for the page.
+pub(super) fn css_colour(n: usize) -> String {
+    let RGBColor(red, green, blue) = canvas::colour(n);
+    format!("#{red:02x}{green:02x}{blue:02x}")
 }
 
 /// Each target has its colour, the bare process a grey one.
