@@ -9,6 +9,7 @@
 pub mod builder;
 pub mod cli;
 pub mod container;
+pub mod fleet;
 pub mod guest;
 pub mod image;
 pub mod lesson;

@@ -107,7 +107,7 @@ fn plan(arguments: &Arguments, number: u32) -> Plan {
 }
 
 fn measure(bench: &mut Bench, dir: &Path, mut shown: Shown) -> anyhow::Result<Ended> {
-    let environment = environment::of_this_host(&now_utc());
+    let environment = environment::of_this_host(&now_utc(), dir);
     let mut writer = Writer::create(dir, bench.plan, &environment)
         .with_context(|| format!("begin the record {}", dir.display()))?;
     bench.prepare(&mut writer)?;

@@ -11,6 +11,7 @@ use crate::measure::pilot::Logs;
 use crate::measure::session::{Session, clean_dead};
 use crate::measure::{environment, images};
 use crate::record::schema::{Plan, SCHEMA, Schedule};
+use crate::record::shard::Shard;
 use crate::record::{now_utc, writer::Writer};
 use crate::sys::affinity;
 use crate::workload::{Readiness, Workload};
@@ -25,7 +26,7 @@ pub struct Arguments {
     /// How much is measured
     #[arg(long, value_enum, default_value = "quick")]
     profile: Profile,
-    /// Only this target; may be given again [process, container, microvm, microvm:own, microvm-restored, microvm-restored:own, oci:RUNTIME]
+    /// Only this target; may be given again [process, container, microvm, microvm:own, microvm-restored, microvm-restored:own, vm, vm:direct, vm:small, vm:small-direct, firecracker, cloud-hypervisor, oci:RUNTIME, podman, docker, or one of --targets]
     #[arg(long = "target", value_name = "NAME", value_delimiter = ',')]
     targets: Vec<String>,
     /// Only this workload; may be given again [hello, idle, cpu, memory, syscall, disk, http, redis, nginx, python]
@@ -80,6 +81,16 @@ pub struct Arguments {
     /// Take up the interrupted bench of this record: its plan counts, other arguments about it do not
     #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "runs", "precision", "seed", "targets", "workloads", "image"])]
     resume: Option<PathBuf>,
+    /// Only the I-th of N parts of the plan, by whole blocks: the parts of one --seed and --runs together are the plan;
+    /// `merge` joins them
+    #[arg(long, value_name = "I/N", requires_all = ["runs", "seed"], conflicts_with = "resume")]
+    shard: Option<Shard>,
+    /// Leave out the blocks that this record of the same shard holds whole: another host began it; may be given again
+    #[arg(long, value_name = "DIR", requires = "shard")]
+    after: Vec<PathBuf>,
+    /// The record alone, without tables, charts and pages
+    #[arg(long)]
+    no_report: bool,
     /// No progress
     #[arg(long)]
     quiet: bool,
@@ -95,7 +106,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let resumed = arguments.resume.as_deref().map(Resumed::read).transpose()?;
     let names = match &resumed {
         Some(resumed) => resumed.target_names(),
-        None => targets::named(&arguments.targets)?,
+        None => targets::named(&arguments.targets, &arguments.machine.others.rows()?)?,
     };
     let store = Store::open(&Store::default_root()).context("open the image store")?;
     let chosen = match &resumed {
@@ -135,6 +146,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if let Some(resumed) = &resumed {
         resumed.same_as(&plan)?;
         plan.schedule.resumed_utc.push(now_utc());
+    } else {
+        super::shard::divide(&mut plan, arguments.shard, &arguments.after)?;
     }
     let decide = |logs: &Logs| adapt::decide(logs, plan.schedule.width_wanted);
     let mut bench = Bench {
@@ -151,7 +164,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let (ended, why) = measure(&mut bench, &out, resumed, shown)?;
     drop(session);
-    let code = finish(&out, why, ended)?;
+    let code = finish(&out, why, ended, !arguments.no_report)?;
     if arguments.ablate.is_some() {
         super::ablate::show(&out)?;
     }
@@ -205,7 +218,7 @@ fn measure(
     let mut writer = match resumed {
         Some(resumed) => resumed.take_up(bench)?,
         None => {
-            let environment = environment::of_this_host(&now_utc());
+            let environment = environment::of_this_host(&now_utc(), out);
             let mut writer = Writer::create(out, bench.plan, &environment)
                 .with_context(|| format!("begin the record {}", out.display()))?;
             shown.say("preparing images");
@@ -223,8 +236,10 @@ fn measure(
     Ok((ended, why))
 }
 
-fn finish(out: &Path, why: &str, ended: Ended) -> anyhow::Result<ExitCode> {
-    super::report::show(out)?;
+fn finish(out: &Path, why: &str, ended: Ended, report: bool) -> anyhow::Result<ExitCode> {
+    if report {
+        super::report::show(out)?;
+    }
     if ended.interrupted {
         eprintln!("interrupted after {} runs; what was measured is kept", ended.runs);
     }

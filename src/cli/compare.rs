@@ -1,8 +1,10 @@
 //! `taremark compare`: by how much two records differ and how surely, and whether gates hold.
 
 use super::failure::{FAILED, Usage};
+use crate::record::merge::{MergedRecord, is_merged};
 use crate::record::reader::{self, Record};
 use crate::report::compare::{Line, Refusal, Side, lines, refusals};
+use crate::report::fleet::compare::{self as fleet, FleetSide};
 use crate::report::gate::{Gate, Held};
 use crate::report::{number, shown};
 use anyhow::Context;
@@ -69,12 +71,20 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     let (base_dir, base_target) = place(&arguments.base);
     let (new_dir, new_target) = place(&arguments.new);
+    let merged = [&base_dir, &new_dir].map(|dir| is_merged(dir));
+    if merged != [false, false] {
+        if merged != [true, true] {
+            let what = "one of them is a merged record and the other is not: merge the other, too".to_owned();
+            return Err(Usage { what }.into());
+        }
+        return fleets(arguments, (&base_dir, base_target), (&new_dir, new_target));
+    }
     let base = read(&base_dir, base_target)?;
     let same = base_dir.canonicalize().ok() == new_dir.canonicalize().ok();
     let other = if same { None } else { Some(read(&new_dir, new_target)?) };
     let new = other.as_ref().unwrap_or(&base);
     if let (true, Some(target)) = (same, new_target) {
-        has_target(new, &new_dir, target)?;
+        has_target(&names_of(new), &new_dir, target)?;
     }
     let differ = refusals(&base, new);
     refuse(&differ, &arguments.allow)?;
@@ -82,6 +92,32 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         |m: &str| arguments.metrics.iter().any(|w| w == m) || arguments.gates.iter().any(|g| g.metric == m);
     let sides = (Side { record: &base, target: base_target }, Side { record: new, target: new_target });
     let lines = lines(sides.0, sides.1, arguments.floor / 100.0, wanted);
+    end(arguments, differ, lines)
+}
+
+/// Two merged records: the host is the unit.
+fn fleets(
+    arguments: &Arguments,
+    (base_dir, base_target): (&Path, Option<&str>),
+    (new_dir, new_target): (&Path, Option<&str>),
+) -> anyhow::Result<ExitCode> {
+    let open = |dir: &Path| MergedRecord::open(dir).with_context(|| format!("compare {}", dir.display()));
+    let (base, new) = (open(base_dir)?, open(new_dir)?);
+    for (record, dir, target) in [(&base, base_dir, base_target), (&new, new_dir, new_target)] {
+        let targets = record.sessions.first().map_or(&[][..], |s| &s.plan.targets);
+        let names: Vec<&str> = targets.iter().map(|t| t.name.as_str()).collect();
+        target.map_or(Ok(()), |t| has_target(&names, dir, t))?;
+    }
+    let differ = fleet::refusals(&base, &new);
+    refuse(&differ, &arguments.allow)?;
+    let wanted =
+        |m: &str| arguments.metrics.iter().any(|w| w == m) || arguments.gates.iter().any(|g| g.metric == m);
+    let sides = (FleetSide::of(&base, base_target)?, FleetSide::of(&new, new_target)?);
+    let lines = fleet::lines(&sides.0, &sides.1, arguments.floor / 100.0, wanted);
+    end(arguments, differ, lines)
+}
+
+fn end(arguments: &Arguments, differ: Vec<Refusal>, lines: Vec<Line>) -> anyhow::Result<ExitCode> {
     let gates = judged(&arguments.gates, &lines)?;
     let bad = |j: &Judged| j.held == Held::Broken || arguments.strict && j.held == Held::Undecided;
     let broken = gates.iter().any(bad);
@@ -118,13 +154,16 @@ fn read(dir: &Path, target: Option<&str>) -> anyhow::Result<Record> {
     let record = reader::read(dir).with_context(|| format!("compare {}", dir.display()))?;
     record.warnings.iter().for_each(|w| eprintln!("note: {w}"));
     if let Some(target) = target {
-        has_target(&record, dir, target)?;
+        has_target(&names_of(&record), dir, target)?;
     }
     Ok(record)
 }
 
-fn has_target(record: &Record, dir: &Path, target: &str) -> anyhow::Result<()> {
-    let names: Vec<&str> = record.plan.targets.iter().map(|t| t.name.as_str()).collect();
+fn names_of(record: &Record) -> Vec<&str> {
+    record.plan.targets.iter().map(|t| t.name.as_str()).collect()
+}
+
+fn has_target(names: &[&str], dir: &Path, target: &str) -> anyhow::Result<()> {
     if names.contains(&target) {
         return Ok(());
     }

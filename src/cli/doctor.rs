@@ -21,6 +21,9 @@ pub struct Arguments {
     /// As JSON
     #[arg(long)]
     json: bool,
+    /// Only this target; may be given again
+    #[arg(long = "target", value_name = "NAME", value_delimiter = ',', conflicts_with = "clean")]
+    targets: Vec<String>,
     #[command(flatten)]
     machine: kernel::MachineArguments,
 }
@@ -31,6 +34,8 @@ enum State {
     Usable,
     Degraded,
     NotUsable,
+    /// Somebody else's program that is not there; nothing is lacking without it.
+    Absent,
 }
 
 /// What was found of one target.
@@ -53,6 +58,9 @@ struct Findings {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    if !arguments.targets.is_empty() {
+        targets::named(&arguments.targets, &arguments.machine.others.rows()?)?;
+    }
     let removed = clean_dead()?.into_iter().map(|l| l.session).collect::<Vec<_>>();
     if arguments.clean {
         if arguments.json {
@@ -66,14 +74,21 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             .for_each(|r| println!("removed what session {r} had left"));
         return Ok(ExitCode::SUCCESS);
     }
-    let findings = Findings { schema: 1, targets: find(&arguments.machine), removed };
+    let findings = Findings { schema: 1, targets: find(&arguments.machine, &arguments.targets), removed };
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&findings)?);
     } else {
         findings.targets.iter().for_each(show);
+        let absent = findings.targets.iter().filter(|f| f.state == State::Absent);
+        let absent: Vec<&str> = absent.map(|f| f.target.as_str()).collect();
+        if !absent.is_empty() {
+            println!("not on this host: {}", absent.join(", "));
+        }
     }
     let usable = |f: &Finding| f.state != State::NotUsable;
-    let known = findings.targets.iter().filter(|f| !f.target.starts_with("oci:"));
+    // Another runtime is no lack, unless it was asked for.
+    let wanted = |f: &&Finding| !arguments.targets.is_empty() || targets::KNOWN.contains(&f.target.as_str());
+    let known = findings.targets.iter().filter(wanted);
     Ok(if known.into_iter().all(usable) { ExitCode::SUCCESS } else { ExitCode::from(LACKS) })
 }
 
@@ -82,6 +97,7 @@ fn show(finding: &Finding) {
         State::Usable => "usable",
         State::Degraded => "degraded",
         State::NotUsable => "not usable",
+        State::Absent => return,
     };
     let took = finding.startup_ms.map(|ms| format!("  hello in {ms:.1} ms")).unwrap_or_default();
     println!("{:<12} {state}{took}", finding.target);
@@ -112,7 +128,7 @@ pub fn textwrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-fn find(machine: &kernel::MachineArguments) -> Vec<Finding> {
+fn find(machine: &kernel::MachineArguments, wanted: &[String]) -> Vec<Finding> {
     let surroundings = || -> anyhow::Result<(Session, Ready)> {
         let session = Session::enter(&std::env::temp_dir())?;
         let store = Store::open(&Store::default_root())?;
@@ -125,20 +141,40 @@ fn find(machine: &kernel::MachineArguments) -> Vec<Finding> {
         Ok(made) => made,
         Err(e) => return targets::KNOWN.iter().map(|t| broken(t, &e)).collect(),
     };
+    let rows = match machine.others.rows() {
+        Ok(rows) => rows,
+        Err(e) => return vec![broken("--targets", &e)],
+    };
+    let others: Vec<&str> = rows.iter().map(|r| r.name.as_str()).collect();
+    let names = ["process", "container"].into_iter().chain(others.iter().copied()).chain(["microvm"]);
+    let monitors = super::others::MONITORS.map(|k| k.name());
+    let names = names.chain(monitors);
     let mut findings = Vec::new();
-    for name in ["process", "container", "oci:runc", "oci:crun", "oci:youki", "microvm"] {
+    let names: Vec<&str> =
+        if wanted.is_empty() { names.collect() } else { wanted.iter().map(String::as_str).collect() };
+    for name in names {
         let made = targets::make(&[name], &session, machine, false);
         let tried = made.and_then(|mut t| {
             let target = t.remove(0);
             attempt(target, &job, &session)
         });
         match tried {
-            Err(e) if name.starts_with("oci:") && is_missing(&e) => {}
+            Err(e)
+                if wanted.is_empty()
+                    && (others.contains(&name) || monitors.contains(&name))
+                    && is_missing(&e) =>
+            {
+                findings.push(absent(name, &e));
+            }
             Err(e) => findings.push(broken(name, &e)),
             Ok(finding) => findings.push(finding),
         }
     }
     findings
+}
+
+fn absent(target: &str, error: &anyhow::Error) -> Finding {
+    Finding { state: State::Absent, mend: String::new(), ..broken(target, error) }
 }
 
 fn is_missing(error: &anyhow::Error) -> bool {
@@ -156,11 +192,16 @@ fn attempt(mut target: Box<dyn Target>, job: &Ready, session: &Session) -> anyho
     let startup = outcome.samples.iter().find(|s| s.0 == "startup_ms").map(|s| s.1);
     let emulated = facts.accelerator == "tcg";
     let accelerator = facts.facts.get("accelerator").cloned().unwrap_or_default();
+    let untested = facts.facts.get("untested").map(|why| format!("untested: {why}"));
     Ok(Finding {
         target: facts.name,
         state: if emulated { State::Degraded } else { State::Usable },
         startup_ms: startup,
-        why: if emulated { format!("emulation, marked tcg everywhere: {accelerator}") } else { accelerator },
+        why: if emulated {
+            format!("emulation, marked tcg everywhere: {accelerator}")
+        } else {
+            untested.unwrap_or(accelerator)
+        },
         mend: if emulated {
             "a host whose KVM runs guests; figures of tcg are not the cost of a virtual machine".into()
         } else {
@@ -183,9 +224,14 @@ fn broken(target: &str, error: &anyhow::Error) -> Finding {
 /// How a missing program is had on Debian and Ubuntu.
 pub fn package_of(program: &str) -> String {
     let package = match program {
+        "qemu-system-aarch64" => "qemu-system-arm",
         p if p.starts_with("qemu-system") => "qemu-system-x86",
         "mkfs.erofs" => "erofs-utils",
         "mkfs.ext4" => "e2fsprogs",
+        "sbatch" | "scontrol" | "squeue" | "sacct" | "sinfo" => "slurm-client",
+        "qemu-img" => "qemu-utils",
+        "grub-mkimage" => "grub-common",
+        p if p.starts_with("/usr/lib/grub/") => "grub-pc-bin",
         "tarec" | "tare-init" | "tare-load" => {
             return "cargo build --bins, or TAREMARK_LIBEXEC with the folder that has it".into();
         }

@@ -1,10 +1,12 @@
 //! From an error to what a person reads: one line with what, where and why, a hint where there is one, and the exit
 //! code.
 
+use crate::fleet::FleetError;
 use crate::image::ImageError;
 use crate::image::registry::RegistryError;
 use crate::machine::MachineError;
 use crate::measure::MeasureError;
+use crate::record::RecordError;
 use crate::target::TargetError;
 use std::io::ErrorKind;
 use std::process::ExitCode;
@@ -75,16 +77,28 @@ fn code(error: &anyhow::Error) -> u8 {
         if cause.is::<Usage>() {
             return USAGE;
         }
+        if let Some(FleetError::Start { .. }) = cause.downcast_ref() {
+            return LACKS;
+        }
         if cause.is::<Lacks>() || matches!(cause.downcast_ref(), Some(TargetError::Missing { .. })) {
             return LACKS;
         }
         if let Some(
-            MachineError::Missing { .. } | MachineError::NoKernel { .. } | MachineError::NoOwnKernel { .. },
+            MachineError::Missing { .. }
+            | MachineError::NoKernel { .. }
+            | MachineError::NoOwnKernel { .. }
+            | MachineError::NoSystem { .. },
         ) = cause.downcast_ref()
         {
             return LACKS;
         }
         if let Some(MachineError::UnknownKernel { .. }) = cause.downcast_ref() {
+            return USAGE;
+        }
+        if let Some(ImageError::Foreign { .. }) = cause.downcast_ref() {
+            return LACKS;
+        }
+        if let Some(RecordError::Misfits(_)) = cause.downcast_ref() {
             return USAGE;
         }
         if let Some(ImageError::NotFound(_) | ImageError::BadReference { .. } | ImageError::BadDigest(_)) =
@@ -110,11 +124,24 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
         if let Some(MachineError::Missing { program, .. }) = cause.downcast_ref() {
             return Some(super::doctor::package_of(program));
         }
+        if let Some(RecordError::Misfits(_)) = cause.downcast_ref() {
+            return Some("--leave-out, which merges the rest and lists these".into());
+        }
+        if let Some(FleetError::Start { program, .. }) = cause.downcast_ref() {
+            return Some(super::doctor::package_of(program));
+        }
         if let Some(MachineError::NoKernel { .. }) = cause.downcast_ref() {
             return Some("taremark kernel fetch".into());
         }
+        if let Some(MachineError::NoSystem { flavour, .. }) = cause.downcast_ref() {
+            let small = if *flavour == "small" { " --small" } else { "" };
+            return Some(format!("taremark vm build{small} (a minute, once)"));
+        }
         if let Some(MachineError::NoOwnKernel { .. }) = cause.downcast_ref() {
             return Some("taremark kernel build (minutes, once)".into());
+        }
+        if let Some(ImageError::Foreign { host, .. }) = cause.downcast_ref() {
+            return Some(format!("an image for {host}; `taremark compat` shows what else there is"));
         }
         if let Some(ImageError::NotFound(_)) = cause.downcast_ref() {
             return Some(

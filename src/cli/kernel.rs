@@ -62,14 +62,26 @@ pub struct MachineArguments {
     /// Accelerator for machines: auto, kvm or tcg
     #[arg(long, value_name = "NAME", default_value = "auto")]
     accel: Wanted,
+    /// RAM whose pages the host's kernel may merge.
+    #[arg(skip)]
+    mergeable: bool,
+    #[command(flatten)]
+    pub others: super::others::OtherArguments,
 }
 
 impl MachineArguments {
+    /// The guest's RAM is such that the host's kernel may merge its pages, if so.
+    pub fn mergeable(mut self, mergeable: bool) -> Self {
+        self.mergeable = mergeable;
+        self
+    }
+
     /// Options of the target; the volumes of workloads lie in `scratch`.
     pub fn options(&self, scratch: &Path) -> MicroVmOptions {
         MicroVmOptions {
             kernel: self.kernel.clone(),
             accelerator: self.accel,
+            mergeable: self.mergeable,
             ..MicroVmOptions::new(scratch.to_owned())
         }
     }

@@ -10,12 +10,15 @@ mod adapt;
 mod bench;
 mod bytes;
 mod compare;
+mod compat;
 mod completions;
 mod containers;
 mod cp;
+mod density;
 mod doctor;
 mod exec;
 mod failure;
+mod fleet;
 mod history;
 mod image;
 mod inspect;
@@ -24,7 +27,9 @@ mod kill;
 mod learn;
 mod logs;
 mod man;
+mod merge;
 mod monitor;
+mod others;
 mod port;
 mod profile;
 mod progress;
@@ -33,10 +38,12 @@ mod report;
 mod resume;
 mod rm;
 mod run;
+mod shard;
 mod stats;
 mod stop;
 mod targets;
 mod time;
+mod vm;
 mod wait;
 mod workloads;
 
@@ -67,10 +74,18 @@ enum Verb {
     Report(report::Arguments),
     /// Say by how much two records differ and how surely, and whether limits hold
     Compare(compare::Arguments),
+    /// Join records of many hosts and shards into one
+    Merge(merge::Arguments),
+    /// The same bench on many hosts of a Slurm cluster: submit, look, collect
+    Fleet(fleet::Arguments),
     /// Show how figures moved over many records, and where their level changed
     History(history::Arguments),
     /// Measure the same target twice, over and over: false alarms and the noise floor
     Aa(aa::Arguments),
+    /// How many instances fit, what one more costs, and several starts at once
+    Density(density::Arguments),
+    /// What runs in a container and what only in a machine, tried here
+    Compat(compat::Arguments),
     /// Import, load, list, inspect and remove images
     Image(image::Arguments),
     /// Run an image in a container, a microVM, or as a bare process
@@ -102,6 +117,8 @@ enum Verb {
     Monitor(monitor::Arguments),
     /// Fetch, build, list and choose kernels for machines
     Kernel(kernel::Arguments),
+    /// Make and list the operating systems that the targets vm and vm:small boot
+    Vm(vm::Arguments),
     /// Lessons that do the thing on this machine
     Learn(learn::Arguments),
     /// Time commands side by side
@@ -121,8 +138,12 @@ pub fn main() -> ExitCode {
         Verb::Doctor(a) => doctor::run(&a),
         Verb::Report(a) => report::run(&a),
         Verb::Compare(a) => compare::run(&a),
+        Verb::Merge(a) => merge::run(&a),
+        Verb::Fleet(a) => fleet::run(&a),
         Verb::History(a) => history::run(&a),
         Verb::Aa(a) => aa::run(&a),
+        Verb::Density(a) => density::run(&a),
+        Verb::Compat(a) => compat::run(&a),
         Verb::Image(a) => image::run(&a),
         Verb::Run(a) => run::run(&a),
         Verb::Ps(a) => ps::run(&a),
@@ -138,6 +159,7 @@ pub fn main() -> ExitCode {
         Verb::Port(a) => port::run(&a),
         Verb::Monitor(a) => monitor::run(&a),
         Verb::Kernel(a) => kernel::run(&a),
+        Verb::Vm(a) => vm::run(&a),
         Verb::Learn(a) => learn::run(&a),
         Verb::Time(a) => time::run(&a),
         Verb::Completions(a) => completions::run(&a),

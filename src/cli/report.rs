@@ -1,6 +1,7 @@
 //! `taremark report`: from a record alone.
 
 use super::failure::Usage;
+use crate::record::merge::is_merged;
 use crate::report::export::Format;
 use anyhow::Context;
 use std::io::Write;
@@ -16,6 +17,9 @@ pub struct Arguments {
     /// openmetrics, bencher, github-action, hyperfine]
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     export: Option<Format>,
+    /// Groups of hosts of a merged record are made by this fact of theirs, as the report of one host shows it: GROUP/FACT
+    #[arg(long, value_name = "GROUP/FACT", default_value = crate::report::fleet::GROUP)]
+    by: String,
     /// Write the export into this file, by way of one beside it
     #[arg(long, value_name = "FILE", requires = "export")]
     output: Option<PathBuf>,
@@ -29,6 +33,10 @@ fn format(text: &str) -> Result<Format, String> {
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match (arguments.export, &arguments.dir) {
         (Some(format), dir) => export(format, dir.as_deref(), arguments.output.as_deref())?,
+        (None, Some(dir)) if is_merged(dir) => {
+            let rendered = crate::report::fleet::render(dir, &arguments.by);
+            say(&rendered.with_context(|| format!("report on {}", dir.display()))?);
+        }
         (None, Some(dir)) => show(dir)?,
         (None, None) => {}
     }
@@ -39,6 +47,11 @@ fn export(format: Format, dir: Option<&Path>, output: Option<&Path>) -> anyhow::
     let bytes = match (format, dir) {
         (Format::JsonSchema, _) => crate::report::export::schema()?,
         (_, None) => return Err(Usage { what: "which record? give its folder".into() }.into()),
+        (_, Some(dir)) if is_merged(dir) => {
+            let what =
+                "a merged record has its tables as Parquet already, and fleet.csv and fleet.json".to_owned();
+            return Err(Usage { what }.into());
+        }
         (_, Some(dir)) => {
             let record =
                 crate::record::reader::read(dir).with_context(|| format!("export {}", dir.display()))?;
@@ -56,8 +69,12 @@ fn export(format: Format, dir: Option<&Path>, output: Option<&Path>) -> anyhow::
 /// Renders, and prints the table, what a reader has to know, and where the page lies.
 pub fn show(dir: &std::path::Path) -> anyhow::Result<()> {
     let rendered = crate::report::render(dir).with_context(|| format!("report on {}", dir.display()))?;
+    say(&rendered);
+    Ok(())
+}
+
+fn say(rendered: &crate::report::Rendered) {
     println!("{}", rendered.table);
     rendered.warnings.iter().for_each(|w| println!("note: {w}"));
     println!("report: {}", rendered.page.display());
-    Ok(())
 }

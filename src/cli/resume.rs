@@ -3,6 +3,7 @@
 use super::failure::Usage;
 use super::workloads;
 use crate::measure::bench::Bench;
+use crate::measure::host_id;
 use crate::record::reader::{self, Record};
 use crate::record::schema::{Plan, WorkloadFacts};
 use crate::record::writer::Writer;
@@ -25,6 +26,16 @@ impl Resumed {
         let ended = record.plan.ended_by.as_str();
         if !["", "interrupted"].contains(&ended) {
             let what = format!("{} is whole: it was ended by its {ended}", dir.display());
+            return Err(Usage { what }.into());
+        }
+        let (then, now) = (&record.environment.identity, host_id::identity(dir));
+        // Its runs are compared with one another; records of before hosts had an identity are taken on trust.
+        if !then.host_id.is_empty() && then.host_id != now.host_id {
+            let what = format!(
+                "{} was begun on another host ({}): let `bench --shard … --after` go on with it",
+                dir.display(),
+                record.environment.host
+            );
             return Err(Usage { what }.into());
         }
         Ok(Self { dir: std::path::absolute(dir)?, record })

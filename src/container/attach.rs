@@ -2,6 +2,8 @@
 //! are told by ENOSYS, and the callers fall back).
 
 use crate::sys::mount_attr::{MountAttr, mount_setattr};
+use nix::mount::MsFlags;
+use rustix::fs::{CWD, Mode, mkdirat};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create,
     fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
@@ -41,6 +43,17 @@ pub fn put(tree: &OwnedFd, target: &OwnedFd) -> std::io::Result<()> {
 pub fn restrict(mounted: &OwnedFd) -> std::io::Result<()> {
     let attr = MountAttr { set: READ_ONLY, ..MountAttr::default() };
     mount_setattr(mounted.as_fd(), false, &attr)
+}
+
+/// Binds the folder `source` over `name` in `dir`, with exactly these of the flags ro, nosuid, nodev and noexec.
+pub fn bind_at(source: &Path, flags: MsFlags, dir: &OwnedFd, name: &str) -> std::io::Result<()> {
+    let tree = open_tree(CWD, source, OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC)?;
+    // These four are the first bits of both mount(2) and mount_setattr(2).
+    let all = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    let (set, clear) = ((flags & all).bits(), (all - flags).bits());
+    mount_setattr(tree.as_fd(), false, &MountAttr { set, clear, ..MountAttr::default() })?;
+    mkdirat(dir, name, Mode::from_raw_mode(0o755))?;
+    Ok(move_mount(&tree, "", dir, name, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?)
 }
 
 /// Binds `target` over itself, read-only. It is so before anyone can see it.

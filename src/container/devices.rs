@@ -4,9 +4,9 @@ use super::attach;
 use super::config::{Device, RuntimeConfig};
 use super::rootfs::{Step, by_fd};
 use nix::mount::{MsFlags, mount};
-use nix::sys::stat::{Mode, SFlag, makedev, mknod, umask};
+use nix::sys::stat::{Mode, SFlag, makedev, mknodat, umask};
 use rustix::fs::{AtFlags, FileType, OFlags, openat, symlinkat};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 /// runtime-spec, config-linux.md, Default Devices: name, major, minor.
@@ -46,8 +46,7 @@ pub fn make(root: &OwnedFd, config: &RuntimeConfig, user_namespace: bool) -> Res
 }
 
 fn node(dir: &OwnedFd, name: &str, kind: SFlag, number: u64, mode: u32) -> Result<(), Step> {
-    let path = format!("/proc/self/fd/{}/{name}", dir.as_raw_fd());
-    match mknod(path.as_str(), kind, Mode::from_bits_truncate(mode), number) {
+    match mknodat(dir, name, kind, Mode::from_bits_truncate(mode), number) {
         Ok(()) | Err(nix::Error::EEXIST) => Ok(()),
         Err(e) => Err(Step::new("make device", name, e.into())),
     }

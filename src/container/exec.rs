@@ -91,7 +91,7 @@ fn start(
         filter: filter.as_ref(),
         console: console.map(|c| &c.to),
         preserved: &preserved,
-        sync: &theirs,
+        sync: sync::Line::Socket(theirs),
     };
     if !joining.namespaces.contains(nix::sched::CloneFlags::CLONE_NEWUSER) {
         // Before the clone, which hands it on: the container's processes see this one, and must not see into it, as it is
@@ -111,7 +111,6 @@ fn start(
         Forked::Parent { pid, .. } => pid,
     };
     drop(joining);
-    drop(theirs);
     match sync::heard(&ours, false, || Ok(())) {
         Ok(_) => Ok(pid),
         Err(e) => {

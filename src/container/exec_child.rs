@@ -6,7 +6,7 @@ use super::confine::Confine;
 use super::listen::Preserved;
 use super::procfs::Procfs;
 use super::rootfs::{self, Step};
-use super::sync::{Report, tell};
+use super::sync::{Line, Report, tell};
 use super::terminal::Terminal;
 use super::{scheduling, seccomp};
 use crate::sys::process;
@@ -34,13 +34,13 @@ pub struct Joining<'a> {
     /// Descriptors that it keeps.
     pub preserved: &'a Preserved,
     /// To the parent.
-    pub sync: &'a OwnedFd,
+    pub sync: Line<'a>,
 }
 
 /// Runs in the child and never returns.
 pub fn run(joining: &Joining) -> ! {
     let Err(step) = steps(joining);
-    tell(joining.sync, &step.report());
+    tell(&joining.sync, step.report());
     process::exit_now(255)
 }
 
@@ -70,6 +70,6 @@ fn steps(j: &Joining) -> Result<Infallible, Step> {
         procfs: &procfs,
     };
     let program = confine.limit()?;
-    tell(j.sync, &Report::Ready(Vec::new()));
+    tell(&j.sync, Report::Ready(Vec::new()));
     Err(confine.execute(&program))
 }

@@ -178,6 +178,12 @@ pub(super) fn make_file(root: &OwnedFd, path: &Path) -> Result<OwnedFd, Step> {
     beneath(root, path, OFlags::empty()).map_err(failed("open", path))
 }
 
+/// A path to what was opened, for mount(2): `.`, once it is the working directory, as a walk through /proc costs more than
+/// some mounts do; else (a file, a folder that may not be entered) its name there.
+pub(super) fn short(fd: &OwnedFd) -> String {
+    if rustix::process::fchdir(fd).is_ok() { ".".to_owned() } else { by_fd(fd) }
+}
+
 pub(super) fn by_fd(fd: &OwnedFd) -> String {
     format!("/proc/self/fd/{}", fd.as_raw_fd())
 }
@@ -205,12 +211,17 @@ pub fn mount_one(root: &OwnedFd, m: &Mount, bundle: &Path, ready: Option<&OwnedF
     let tree = ready.or(own.as_ref());
     match tree {
         Some(tree) => attach::put(tree, &target),
+        None if is_bind => {
+            let binding = options.flags & (MsFlags::MS_BIND | MsFlags::MS_REC);
+            let at = by_fd(&target);
+            mount(Some(&source), at.as_str(), None::<&str>, binding, None::<&str>).map_err(Into::into)
+        }
         None => {
-            let (at, kind) = (by_fd(&target), (!is_bind).then_some(m.kind.as_str()));
-            let flags =
-                if is_bind { options.flags & (MsFlags::MS_BIND | MsFlags::MS_REC) } else { options.flags };
-            let data = options.data.as_deref().filter(|_| !is_bind);
-            mount(Some(&source), at.as_str(), kind, flags, data).map_err(Into::into)
+            // The options of others (overlay) may have paths that count from the caller's working directory.
+            let simple = matches!(m.kind.as_str(), "proc" | "sysfs" | "tmpfs" | "devpts" | "mqueue");
+            let at = if simple { short(&target) } else { by_fd(&target) };
+            let data = options.data.as_deref();
+            mount(Some(&source), at.as_str(), Some(m.kind.as_str()), options.flags, data).map_err(Into::into)
         }
     }
     .map_err(at_all)?;

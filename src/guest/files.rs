@@ -16,7 +16,11 @@ pub(super) fn mkdir(path: &str) -> Result<(), GuestError> {
 
 fn mount_on(to: &str, kind: &str, source: &str, flags: MsFlags, options: &str) -> Result<(), GuestError> {
     mkdir(to)?;
-    mount(Some(source), to, Some(kind), flags, Some(options)).map_err(failed("mount on", to))
+    match mount(Some(source), to, Some(kind), flags, Some(options)) {
+        // Within an operating system the very same is mounted there already.
+        Ok(()) | Err(nix::Error::EBUSY) => Ok(()),
+        Err(e) => Err(failed("mount on", to)(e)),
+    }
 }
 
 /// /proc, /sys and /dev, in the initramfs; they move to the image's root later.
@@ -50,6 +54,10 @@ pub(super) fn load_modules(dir: &str) -> Result<(), GuestError> {
 /// The device node of the disk with this serial number.
 pub(super) fn disk(serial: &str) -> Result<String, GuestError> {
     let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
+    // Firecracker's disks have serial numbers of its own making; they are in the order in which they were given.
+    if super::boot::told("tare.disks=").is_some_and(|how| how == "by-order") {
+        return Ok(if serial == "root" { "/dev/vda" } else { "/dev/vdb" }.to_owned());
+    }
     let entries = std::fs::read_dir("/sys/block").map_err(failed("list", "/sys/block"))?;
     let is = |p: &Path| std::fs::read_to_string(p.join("serial")).is_ok_and(|s| s.trim() == serial);
     let found = entries.flatten().map(|e| e.path()).find(|p| is(p));

@@ -7,12 +7,15 @@ mod boot;
 mod error;
 mod files;
 mod host_files;
+mod in_system;
 mod job;
 mod network;
 mod program;
 mod resume;
 mod serve;
+pub mod vsock;
 pub mod wire;
 
 pub use boot::run;
 pub use error::GuestError;
+pub use in_system::{run_in_system, stamp_kernel};

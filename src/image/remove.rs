@@ -18,6 +18,8 @@ pub struct Removed {
     pub blobs: u64,
     /// Their bytes.
     pub blob_bytes: u64,
+    /// Bytes that builds kept: folders of `--mount=type=cache`, fingerprints of contexts. [`prune`] alone takes them.
+    pub build_bytes: u64,
     /// Number of unpacked layers.
     pub layers: u64,
     /// Unpacked layers that nobody needs but somebody uses just now; the next removal takes them.
@@ -32,10 +34,11 @@ pub fn remove(store: &Store, reference: &Reference) -> Result<Removed, ImageErro
     collect(store)
 }
 
-/// Only the second half of [`remove`], and the parts of blobs whose fetching broke off.
+/// Only the second half of [`remove`], the parts of blobs whose fetching broke off, and what builds keep for the next.
 pub fn prune(store: &Store) -> Result<Removed, ImageError> {
     let _alone = store.removing()?;
     let mut removed = collect(store)?;
+    removed.build_bytes = super::build::forget(store)?;
     for path in others(&store.root().join("partial"), &BTreeSet::new())? {
         removed.blob_bytes += std::fs::symlink_metadata(&path).map_err(io("look at", &path))?.len();
         std::fs::remove_file(&path).map_err(io("remove", &path))?;

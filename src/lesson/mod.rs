@@ -22,3 +22,11 @@ pub struct Lesson {
     /// What the reader should be able to answer then.
     pub question: Question,
 }
+
+impl Lesson {
+    /// Whether one of its commands boots a virtual machine, for which there has to be a guest kernel.
+    pub fn boots_machine(&self) -> bool {
+        let boots = |command: &str| command.contains("microvm") || command.contains("taremark bench");
+        self.parts.iter().any(|part| matches!(part, Part::Command(command) if boots(command)))
+    }
+}

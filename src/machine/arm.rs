@@ -1,8 +1,9 @@
 //! Makes everything that a machine needs before the clock starts, and starts it.
 
 use super::error::{MachineError, io, system};
-use super::fds::{CHANNEL, CONSOLE, QMP, STAMPS, TAP, high};
-use super::recipe::{Machine, Memory};
+use super::fds::{CHANNEL, CONSOLE, Given, QMP, STAMPS, TAP, high};
+use super::pc::Pc;
+use super::recipe::Machine;
 use super::running::{BOOT_DEADLINE, Ends, RunningMachine};
 use super::watch::{self, Console};
 use crate::guest::wire::{GuestJob, Message, ToGuest};
@@ -18,6 +19,18 @@ use std::time::Duration;
 /// QEMU's user: one that owns nothing and that no distribution gives away (above systemd's range for containers).
 pub const USER: u32 = 0x7000_0000;
 
+/// What QEMU is started with.
+pub(super) struct Command<'a> {
+    pub program: &'a Path,
+    pub arguments: Vec<String>,
+    pub files: Vec<Given<'a>>,
+    /// As a user without rights.
+    pub isolated: bool,
+    pub restored: bool,
+    /// For an operating system to turn itself off after its power button was pressed; none has a machine that is ended.
+    pub power_button: Option<Duration>,
+}
+
 /// A machine that only has to be started.
 pub struct Armed {
     spawn: Spawn,
@@ -27,6 +40,7 @@ pub struct Armed {
     theirs: Vec<OwnedFd>,
     log: PathBuf,
     restored: bool,
+    power_button: Option<Duration>,
     boot_deadline: Duration,
 }
 
@@ -35,6 +49,27 @@ impl Armed {
     /// `dir` takes QEMU's log.
     pub fn new(
         machine: &Machine,
+        job: Option<&GuestJob>,
+        tap: Option<OwnedFd>,
+        cgroup: CgroupPlace,
+        dir: &Path,
+    ) -> Result<Self, MachineError> {
+        Self::of(&machine.command(), job, tap, cgroup, dir)
+    }
+
+    /// As [`Self::new`], of a classic machine.
+    pub fn pc(
+        pc: &Pc,
+        job: &GuestJob,
+        tap: Option<OwnedFd>,
+        cgroup: CgroupPlace,
+        dir: &Path,
+    ) -> Result<Self, MachineError> {
+        Self::of(&pc.command(), Some(job), tap, cgroup, dir)
+    }
+
+    fn of(
+        command: &Command,
         job: Option<&GuestJob>,
         tap: Option<OwnedFd>,
         cgroup: CgroupPlace,
@@ -53,15 +88,15 @@ impl Armed {
         if let Some(tap) = tap {
             fds.push((high(&tap)?, TAP));
         }
-        for file in machine.files() {
+        for file in &command.files {
             fds.push((file.take()?, file.number));
         }
         let environment = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin".to_owned()];
-        let mut spawn = Spawn::new(&machine.qemu.program, &machine.arguments(), &environment)?;
+        let mut spawn = Spawn::new(command.program, &command.arguments, &environment)?;
         for (fd, number) in &fds {
             spawn = spawn.fd(fd, *number);
         }
-        if machine.isolated && nix::unistd::geteuid().is_root() {
+        if command.isolated && nix::unistd::geteuid().is_root() {
             spawn = spawn.ids(USER, USER).groups(&kvm_group());
         }
         Ok(Self {
@@ -70,7 +105,8 @@ impl Armed {
             ours: Ends { channel, stamps, qmp, console },
             theirs: fds.into_iter().map(|(fd, _)| fd).collect(),
             log: log_path,
-            restored: matches!(machine.memory, Memory::Restored(_)),
+            restored: command.restored,
+            power_button: command.power_button,
             boot_deadline: BOOT_DEADLINE,
         })
     }
@@ -83,7 +119,7 @@ impl Armed {
 
     /// Starts QEMU and the threads that watch it.
     pub fn start(self) -> Result<RunningMachine, MachineError> {
-        let Self { spawn, job, ours, theirs, log, restored, boot_deadline } = self;
+        let Self { spawn, job, ours, theirs, log, restored, power_button, boot_deadline } = self;
         let clone = |s: &UnixStream| s.try_clone().map_err(system("duplicate a socket"));
         let (stamps, messages, console) =
             (clone(&ours.stamps)?, clone(&ours.channel)?, clone(&ours.console)?);
@@ -104,7 +140,8 @@ impl Armed {
         if let Some((qmp, channel)) = resume {
             threads.push(watch::resume(qmp, channel, at_once.take(), send));
         }
-        let machine = RunningMachine::new(child, ours, seen, threads, log, said, boot_deadline);
+        let mut machine = RunningMachine::new(child, ours, seen, threads, log, said, boot_deadline);
+        machine.power_button = power_button;
         if let Some(job) = at_once {
             // A machine that is dead already says so by its events, which know more than "broken pipe".
             let _ = (&machine.ours.channel).write_all(&job);
@@ -114,7 +151,7 @@ impl Armed {
 }
 
 /// The group that may open /dev/kvm, if there is one.
-fn kvm_group() -> Vec<u32> {
+pub(super) fn kvm_group() -> Vec<u32> {
     use std::os::unix::fs::MetadataExt;
     std::fs::metadata("/dev/kvm").map(|m| m.gid()).ok().filter(|gid| *gid != 0).into_iter().collect()
 }

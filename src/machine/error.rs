@@ -53,6 +53,14 @@ pub enum MachineError {
         /// Folder of the cache.
         looked: PathBuf,
     },
+    /// The operating system on a disk was not made yet.
+    #[error("there is no operating system ({flavour}) for the target vm: {looked} is not there")]
+    NoSystem {
+        /// Which one.
+        flavour: &'static str,
+        /// Where it would be.
+        looked: PathBuf,
+    },
     /// A name that is not in the cache.
     #[error("there is no kernel {name:?} in the cache: {known} are")]
     UnknownKernel {
@@ -133,6 +141,14 @@ pub enum MachineError {
         /// The command.
         command: String,
         /// Its answer.
+        said: String,
+    },
+    /// Firecracker or cloud-hypervisor refused a request.
+    #[error("{request} was refused: {said}")]
+    Api {
+        /// Method and path.
+        request: String,
+        /// Status and body of the answer.
         said: String,
     },
     /// No answer from the guest.

@@ -18,6 +18,11 @@ pub(super) const STATE: i32 = 19;
 pub(super) const CONSOLE: i32 = 20;
 /// The volume again, for reading alone: QEMU asks for a descriptor of each mode.
 pub(super) const SCRATCH_READ: i32 = 21;
+/// An operating system's disk: what is written, the same for reading alone, and what it lies on.
+pub(super) const OS: i32 = 22;
+pub(super) const OS_READ: i32 = 23;
+pub(super) const OS_BASE: i32 = 24;
+pub(super) const TOOLS: i32 = 25;
 /// Lowest number for the harness's own copies, so that they lie above every number in the child.
 const ABOVE: i32 = 64;
 

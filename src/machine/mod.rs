@@ -4,22 +4,28 @@
 //! together; [`Armed`] is one that only has to be started, and [`running::RunningMachine`] one that was.
 
 pub mod accelerator;
+mod arguments;
 mod arm;
 pub mod cache;
 pub mod convert;
 mod cpio;
+pub mod debian;
 pub mod disk;
 mod elf;
 mod error;
 mod fds;
+pub mod foreign;
+pub mod hypervisor;
 pub mod initramfs;
 pub mod kernel;
 pub mod memory;
+pub mod pc;
 mod program;
 pub mod qemu;
 mod qmp;
 pub mod recipe;
 pub mod running;
+mod said;
 pub mod snapshot;
 mod watch;
 

@@ -1,13 +1,12 @@
 //! What a machine is made of, and QEMU's arguments for it: `-M microvm`, direct boot of an uncompressed kernel through
 //! PVH, virtio-mmio devices. Files reach QEMU as descriptors, so that it may run as a user that can open none of them.
 
-use super::fds::{
-    CHANNEL, CONSOLE, Given, INITRD, KERNEL, QMP, RAM, ROOT, SCRATCH, SCRATCH_READ, STAMPS, STATE, TAP,
-};
+use super::arguments::{Arguments, Bus};
+use super::arm::Command;
+use super::fds::{Given, INITRD, KERNEL, RAM, ROOT, SCRATCH, SCRATCH_READ, STATE};
 use super::kernel::{Kernel, Origin};
 use super::qemu::{Accelerator, Qemu};
 use super::snapshot::Snapshot;
-use crate::guest::wire::PORT_NAME;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -20,6 +19,9 @@ pub enum Memory {
     /// New, in a memfd.
     #[default]
     Fresh,
+    /// New, in private memory that the host's kernel may merge with that of others (KSM). Its share of QEMU's memory cannot be
+    /// told from the rest.
+    Mergeable,
     /// New, in this file, to be kept when the machine is saved.
     Kept(PathBuf),
     /// That of a saved machine: its pages are shared until they are written.
@@ -98,6 +100,7 @@ impl Machine {
         let bytes = self.memory_bytes;
         match self.memory {
             Memory::Fresh => format!("memory-backend-memfd,id=ram,size={bytes}B,share=on"),
+            Memory::Mergeable => format!("memory-backend-ram,id=ram,size={bytes}B,merge=on"),
             Memory::Kept(_) => {
                 format!("memory-backend-file,id=ram,size={bytes}B,share=on,mem-path=/dev/fd/{RAM}")
             }
@@ -109,66 +112,52 @@ impl Machine {
 
     /// The argument vector.
     pub fn arguments(&self) -> Vec<String> {
-        let mut argv: Vec<String> = vec!["qemu-system-x86_64".into()];
-        let mut add = |name: &str, value: String| argv.extend([name.to_owned(), value]);
-        add("-machine", self.machine_options());
-        add("-accel", self.accelerator.name().into());
-        add("-cpu", if self.accelerator == Accelerator::Kvm { "host" } else { "max" }.into());
-        add("-smp", self.cpus.to_string());
-        add("-m", format!("{}B", self.memory_bytes));
-        add("-object", self.memory_object());
+        let mut argv = Arguments::new("qemu-system-x86_64", self.machine_options(), Bus::Mmio);
+        argv.processors(self.accelerator, self.cpus, self.memory_bytes, self.memory_object());
         if !self.qemu.firmware.as_os_str().is_empty() {
-            add("-bios", self.qemu.firmware.display().to_string());
+            argv.add("-bios", self.qemu.firmware.display().to_string());
         }
-        add("-kernel", format!("/dev/fd/{KERNEL}"));
-        add("-initrd", format!("/dev/fd/{INITRD}"));
-        add("-append", self.command_line());
-        add("-chardev", format!("socket,id=console,fd={CONSOLE}"));
-        add("-serial", "chardev:console".into());
-        add("-chardev", format!("socket,id=stamps,fd={STAMPS}"));
-        add("-device", "isa-debugcon,iobase=0xe9,chardev=stamps".into());
-        add("-chardev", format!("socket,id=qmp,fd={QMP}"));
-        add("-mon", "chardev=qmp,mode=control".into());
-        add("-chardev", format!("socket,id=channel,fd={CHANNEL}"));
-        add("-device", "virtio-serial-device,max_ports=2".into());
-        add("-device", format!("virtserialport,chardev=channel,name={PORT_NAME}"));
+        argv.add("-kernel", format!("/dev/fd/{KERNEL}"));
+        argv.add("-initrd", format!("/dev/fd/{INITRD}"));
+        argv.add("-append", self.command_line());
+        argv.wires();
         if self.root.is_some() {
-            add("-add-fd", format!("fd={ROOT},set={ROOT}"));
-            add("-drive", format!("if=none,id=root,format=raw,readonly=on,file=/dev/fdset/{ROOT}"));
-            add("-device", "virtio-blk-device,drive=root,serial=root".into());
+            argv.read_only_disk("root", ROOT);
         }
         if self.scratch.is_some() {
-            add("-add-fd", format!("fd={SCRATCH},set={SCRATCH}"));
-            add("-add-fd", format!("fd={SCRATCH_READ},set={SCRATCH}"));
-            add("-drive", format!("if=none,id=scratch,format=raw,cache=writeback,file=/dev/fdset/{SCRATCH}"));
-            add("-device", "virtio-blk-device,drive=scratch,serial=scratch".into());
+            argv.scratch();
         }
         if let Some(mac) = self.network {
-            let mac = mac.map(|b| format!("{b:02x}")).join(":");
-            add("-netdev", format!("tap,id=net,fd={TAP},vhost=off"));
-            add("-device", format!("virtio-net-device,netdev=net,mac={mac}"));
-        }
-        if self.isolated {
-            let deny = "obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
-            add("-sandbox", format!("on,{deny}"));
+            argv.network(mac);
         }
         if let Memory::Restored(_) = self.memory {
             // The rest is said over its monitor, see `watch::resume`.
-            add("-incoming", "defer".into());
+            argv.add("-incoming", "defer".into());
         }
-        argv.extend(["-nodefaults", "-no-user-config", "-nographic", "-no-reboot"].map(String::from));
-        argv
+        argv.finish(self.isolated)
+    }
+
+    /// All that it is started with.
+    pub(super) fn command(&self) -> Command<'_> {
+        Command {
+            program: &self.qemu.program,
+            arguments: self.arguments(),
+            files: self.files(),
+            isolated: self.isolated,
+            restored: matches!(self.memory, Memory::Restored(_)),
+            power_button: None,
+        }
     }
 
     /// The files that QEMU gets as descriptors.
-    pub(super) fn files(&self) -> Vec<Given<'_>> {
+    fn files(&self) -> Vec<Given<'_>> {
         let mut files = vec![Given::read(KERNEL, &self.kernel.vmlinux), Given::read(INITRD, &self.initramfs)];
         files.extend(self.root.iter().map(|path| Given::read(ROOT, path)));
         if let Some(path) = &self.scratch {
             files.extend([Given::write(SCRATCH, path), Given::read(SCRATCH_READ, path)]);
         }
         match &self.memory {
-            Memory::Fresh => {}
+            Memory::Fresh | Memory::Mergeable => {}
             Memory::Kept(path) => files.push(Given::write(RAM, path)),
             Memory::Restored(saved) => {
                 files.push(Given::open(RAM, saved.ram()));

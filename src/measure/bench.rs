@@ -97,13 +97,16 @@ impl Bench<'_> {
                 let prepared = target.prepare(&ready.job);
                 let prepared = prepared.map_err(|source| MeasureError::Target { step: "prepare", source })?;
                 let facts = target.facts();
+                let shared = super::sharing::shared_bytes(ready, self.workloads);
                 let mut figures = vec![
                     ("image_registry_bytes", ready.sizes.registry_bytes as f64),
+                    ("image_shared_bytes", shared as f64),
+                    ("incremental_bytes", ready.sizes.registry_bytes.saturating_sub(shared) as f64),
                     ("image_unpacked_bytes", ready.sizes.unpacked_bytes as f64),
                     ("image_allocated_bytes", ready.sizes.allocated_bytes as f64),
                 ];
                 let parts: u64 = prepared.sizes.iter().map(|s| s.1).sum();
-                figures.extend(prepared.sizes.iter().map(|s| (s.0, s.1 as f64)));
+                figures.extend(prepared.sizes.iter().chain(&prepared.also).map(|s| (s.0, s.1 as f64)));
                 let shipped = if prepared.sizes.is_empty() { ready.sizes.registry_bytes } else { parts };
                 figures.push(("shipped_bytes", shipped as f64));
                 let spent = [ready.unpack_ms, prepared.prepare_ms];
@@ -134,6 +137,10 @@ impl Bench<'_> {
         let mut waited = Duration::ZERO;
         let mut block = 1;
         while block <= self.last() {
+            if !self.plan.takes(block) {
+                block += 1;
+                continue;
+            }
             let measured = block.saturating_sub(self.plan.warmup_blocks + 1);
             if self.out_of_budget(from, measured, block) {
                 return Ok((ended, "budget"));
@@ -215,7 +222,7 @@ impl Bench<'_> {
         let pace = (self.spent_s + from.elapsed().as_secs_f64()) / f64::from(done.max(1));
         let fits = if done < per_block { f64::from(least) } else { self.plan.budget_s / pace.max(1e-6) };
         let blocks = (fits as u32 / per_block).clamp(least / per_block, self.last());
-        blocks * per_block
+        (1..=blocks).filter(|block| self.plan.takes(*block)).count() as u32 * per_block
     }
 
     fn begins(&self, slot: Slot, block: u32, done: u32, expected: u32, from: Instant) -> Progress<'_> {

@@ -6,8 +6,8 @@ use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
 type Facts = Vec<(String, String)>;
 
-/// All groups of facts.
-pub fn of_this_host(started_utc: &str) -> Environment {
+/// All groups of facts. `folder`: that of the record, by whose server the clock is checked.
+pub fn of_this_host(started_utc: &str, folder: &Path) -> Environment {
     let kinds = RefreshKind::nothing()
         .with_cpu(CpuRefreshKind::everything())
         .with_memory(MemoryRefreshKind::everything());
@@ -20,6 +20,7 @@ pub fn of_this_host(started_utc: &str) -> Environment {
     Environment {
         schema: SCHEMA,
         started_utc: started_utc.to_owned(),
+        identity: super::host_id::identity(folder),
         host: System::host_name().unwrap_or_else(|e| format!("unknown: {e}")),
         groups: vec![
             group("CPU", asked(cpu)),
@@ -94,9 +95,21 @@ fn kernel() -> Facts {
     fact(&mut f, "release", or_why(System::kernel_version()));
     fact(&mut f, "system", or_why(System::long_os_version()));
     file(&mut f, "command line", "/proc/cmdline");
+    fact(&mut f, "file on disk", kernel_file());
     fact(&mut f, "cgroups", cgroup_mode());
     file(&mut f, "clock source", "/sys/devices/system/clocksource/clocksource0/current_clocksource");
     f
+}
+
+/// What a container has for nothing and a machine ships.
+fn kernel_file() -> String {
+    let Ok(release) = System::kernel_version() else { return "unknown: no release".into() };
+    let places = [format!("/boot/vmlinuz-{release}"), format!("/lib/modules/{release}/vmlinuz")];
+    let found = places.iter().find_map(|p| Some((p, std::fs::metadata(p).ok()?.len())));
+    match found {
+        Some((path, bytes)) => format!("{path}, {bytes} bytes"),
+        None => "unknown: neither in /boot nor with its modules".into(),
+    }
 }
 
 fn cgroup_mode() -> String {
@@ -143,7 +156,7 @@ fn load(system: &System) -> Facts {
 mod tests {
     #[test]
     fn this_host_has_facts_and_no_empty_one() {
-        let e = super::of_this_host("2026-01-01T00:00:00Z");
+        let e = super::of_this_host("2026-01-01T00:00:00Z", &std::env::temp_dir());
         assert_eq!(e.groups.len(), 5);
         for (name, value) in e.groups.iter().flat_map(|g| &g.facts) {
             assert!(!name.is_empty() && (!value.is_empty() || name == "swap"), "{name} is empty");

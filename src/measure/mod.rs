@@ -4,8 +4,11 @@
 
 pub mod bench;
 pub mod cache;
+pub mod compat;
+pub mod density;
 pub mod environment;
 mod error;
+pub mod host_id;
 pub mod images;
 mod memory;
 pub mod noise;
@@ -16,6 +19,7 @@ mod rows;
 pub mod run;
 pub mod schedule;
 pub mod session;
+mod sharing;
 mod timeline;
 
 pub use error::MeasureError;

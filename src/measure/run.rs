@@ -188,7 +188,8 @@ impl<'a> Watch<'a> {
     }
 
     fn until_ready(&mut self) -> Result<(), MeasureError> {
-        let deadline = monotonic_ns() + self.workload.deadline_s * 1_000_000_000;
+        let allowance_ns = self.running.boot_allowance().as_nanos() as u64;
+        let deadline = monotonic_ns() + self.workload.deadline_s * 1_000_000_000 + allowance_ns;
         let tick = if self.prober.is_some() { PROBE_TICK } else { TICK };
         loop {
             self.step(tick);
@@ -313,6 +314,7 @@ impl<'a> Watch<'a> {
         self.sample("pss_bytes", processes.pss_bytes as f64);
         self.sample("uss_bytes", processes.uss_bytes as f64);
         self.sample("rss_bytes", processes.rss_bytes as f64);
+        self.sample("page_tables_bytes", processes.page_tables_bytes as f64);
         self.sample("cgroup_bytes", group.usage as f64);
         self.sample("cgroup_anon_bytes", group.anon as f64);
         self.sample("cgroup_file_bytes", group.file as f64);

@@ -77,6 +77,7 @@ pub fn clean_dead() -> Result<Vec<Leavings>, MeasureError> {
             step: "clean up a dead session's cgroups",
             source: std::io::Error::other(e),
         };
+        crate::target::rows::run_left(&entry.path());
         let cgroups = RunCgroup::remove_stale(&session).map_err(system)?;
         if let Ok(scratch) = std::fs::read_link(entry.path().join("scratch")) {
             let ours =

@@ -47,7 +47,14 @@ pub(super) fn check(dir: &Path, record: &mut Record) -> Result<(), RecordError> 
         }
     }
     let known: HashSet<u32> = runs.keys().copied().collect();
+    let without =
+        runs.values().filter(|r| r.error.is_empty() && !seen.contains(&(r.run, "startup_ms"))).count();
     leave_out(record, &known);
+    if without > 0 {
+        record.warnings.push(format!(
+            "{without} runs that ended well have no start-up in samples.csv: this record is not whole"
+        ));
+    }
     Ok(())
 }
 

@@ -21,6 +21,33 @@ pub enum RecordError {
         /// The folder.
         path: PathBuf,
     },
+    /// Another process writes it.
+    #[error("{path} is being written by another bench")]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Records that do not belong together.
+    #[error("{}", misfits(.0))]
+    Misfits(Vec<super::merge::Misfit>),
+    /// A Parquet file.
+    #[error("{step} {path}")]
+    Parquet {
+        /// What was tried.
+        step: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// The library's reason.
+        source: parquet::errors::ParquetError,
+    },
+    /// A table whose columns or row groups are not those of a merged record.
+    #[error("{path}: {why}")]
+    Table {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
     /// A row of a CSV.
     #[error("{path}, line {line}: {why}")]
     Row {
@@ -59,6 +86,20 @@ pub enum RecordError {
         /// [`super::schema::SCHEMA`].
         known: u32,
     },
+}
+
+/// Every one of them: whoever has two thousand hosts does not want to hear of one at a time.
+fn misfits(all: &[super::merge::Misfit]) -> String {
+    let lines: Vec<String> = all.iter().map(|m| format!("{}: {}", m.path.display(), m.why)).collect();
+    format!("{} of the records do not belong to the others: {}", all.len(), lines.join("; "))
+}
+
+pub(super) fn parquet(
+    step: &'static str,
+    path: &Path,
+) -> impl FnOnce(parquet::errors::ParquetError) -> RecordError {
+    let path = path.to_owned();
+    move |source| RecordError::Parquet { step, path, source }
 }
 
 pub(super) fn io(step: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> RecordError {

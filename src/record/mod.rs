@@ -2,9 +2,15 @@
 //! measured or shown.
 
 mod check;
+pub mod density;
 mod error;
+pub mod lessons;
+pub mod merge;
 pub mod reader;
 pub mod schema;
+pub mod shard;
+mod sums;
+pub mod table;
 pub mod writer;
 
 pub use error::RecordError;

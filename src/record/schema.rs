@@ -5,6 +5,7 @@
 //! and, made from those by `report`: `summary.csv`, `summary.json`, `charts/`, `report.md`, `report.html`.
 //! Every JSON file has a `schema` member and every CSV row a `schema` column with [`SCHEMA`].
 
+use super::shard::Shard;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -68,6 +69,21 @@ pub struct Schedule {
     pub pilot: Option<Pilot>,
     /// When the bench was taken up again, UTC, RFC 3339.
     pub resumed_utc: Vec<String>,
+    /// Which part of the plan is run, where it is divided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+    /// Blocks of the shard that another session of it holds whole, and that are not run again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub done_elsewhere: Vec<u32>,
+}
+
+impl Plan {
+    /// Whether block `block` (from 1, warm-up counted) is run in this record. Warm-up belongs to each session.
+    pub fn takes(&self, block: u32) -> bool {
+        let Some(measured) = block.checked_sub(self.warmup_blocks).filter(|m| *m > 0) else { return true };
+        let mine = self.schedule.shard.is_none_or(|s| s.has(measured));
+        mine && !self.schedule.done_elsewhere.contains(&block)
+    }
 }
 
 /// What the first blocks said about the length of the rest.
@@ -254,8 +270,27 @@ pub struct Environment {
     pub started_utc: String,
     /// Host name.
     pub host: String,
+    /// Who it is; empty in records of before it was known.
+    #[serde(default)]
+    pub identity: Identity,
     /// Groups (`cpu`, `memory`, `kernel`, `cgroup`, `storage`, `accelerator`, …) of named facts, in order of display.
     pub groups: Vec<FactGroup>,
+}
+
+/// Which host, and which bench on it. Reveals no secret: see docs/fleet.md.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Identity {
+    /// 128 bits as hexadecimal digits; the same after a reboot.
+    pub host_id: String,
+    /// `machine-id`, `DMI` or `host name`.
+    pub host_id_from: String,
+    /// 128 random bits as hexadecimal digits, drawn once for each bench.
+    pub session: String,
+    /// As Rust names it: `x86_64`, `aarch64`.
+    pub architecture: String,
+    /// The host's clock less that of the file server that holds the record, seconds.
+    pub clock_offset_s: Option<f64>,
 }
 
 /// Named facts of one kind.
@@ -305,7 +340,8 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     ("cgroup_anon_bytes", "bytes", "anonymous memory in the run's cgroup"),
     ("cgroup_file_bytes", "bytes", "page cache in the run's cgroup"),
     ("cgroup_shmem_bytes", "bytes", "shared memory and tmpfs in the run's cgroup"),
-    ("cgroup_kernel_bytes", "bytes", "kernel memory charged to the run's cgroup"),
+    ("cgroup_kernel_bytes", "bytes", "kernel memory charged to the run's cgroup, page tables among it"),
+    ("page_tables_bytes", "bytes", "page tables of all processes of the run, VmPTE of /proc/PID/status"),
     (
         "available_fall_bytes",
         "bytes",
@@ -320,6 +356,8 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "bytes",
         "sum of the image's distinct compressed blobs: config, manifest and layers",
     ),
+    ("image_shared_bytes", "bytes", "of these, blobs that another image of the same bench has too"),
+    ("incremental_bytes", "bytes", "what this image adds where the bench's other images are there already"),
     (
         "image_unpacked_bytes",
         "bytes",
@@ -327,6 +365,9 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     ),
     ("image_allocated_bytes", "bytes", "unpacked root file system, blocks allocated"),
     ("disk_bytes", "bytes", "root disk of a machine, as its format stores it"),
+    ("os_disk_bytes", "bytes", "disk with a whole operating system, as its format stores it"),
+    ("os_disk_virtual_bytes", "bytes", "the same disk as the guest sees it"),
+    ("os_disk_transfer_bytes", "bytes", "the same disk compressed by zstd at level 3"),
     ("kernel_bytes", "bytes", "guest kernel file that is booted"),
     ("initramfs_bytes", "bytes", "initramfs that is booted"),
     ("firmware_bytes", "bytes", "firmware that QEMU loads"),

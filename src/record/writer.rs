@@ -3,6 +3,7 @@
 use super::error::{RecordError, io};
 use super::reader::Record;
 use super::schema::{Environment, Phase, Plan, RunRow, Sample};
+use super::sums;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -25,6 +26,7 @@ impl Table {
     fn create(dir: &Path, name: &str) -> Result<Self, RecordError> {
         let path = dir.join(name);
         let file = File::options().write(true).create_new(true).open(&path).map_err(io("create", &path))?;
+        alone(&file, dir)?;
         Ok(Self { csv: csv::Writer::from_writer(file), path })
     }
 
@@ -70,8 +72,12 @@ impl Writer {
     /// run that has no row of its own, are taken out of the files, and the rest is added to.
     pub fn resume(dir: &Path, plan: &Plan, record: &mut Record) -> Result<Self, RecordError> {
         let whole: BTreeSet<u32> = record.runs.iter().map(|r| r.run).collect();
+        let runs = dir.join("runs.csv");
+        let held = File::open(&runs).map_err(io("read", &runs))?;
+        alone(&held, dir)?;
         record.samples.retain(|s| s.run == 0 || whole.contains(&s.run));
         record.phases.retain(|p| whole.contains(&p.run));
+        sums::remove(dir)?;
         put(&dir.join("plan.json"), plan)?;
         Ok(Self {
             dir: dir.to_owned(),
@@ -96,9 +102,20 @@ impl Writer {
         self.phases.append(row)
     }
 
-    /// The plan once more, now with why the bench ended.
+    /// The plan once more, now with why the bench ended, and the sums of all that was written.
     pub fn finish(self, plan: &Plan) -> Result<(), RecordError> {
-        put(&self.dir.join("plan.json"), plan)
+        put(&self.dir.join("plan.json"), plan)?;
+        sums::write(&self.dir)
+    }
+}
+
+/// Two that write one record would spoil it: a task that was given up as dead may still run. The lock goes with the
+/// process; a file system without locks is taken as it is.
+fn alone(file: &File, dir: &Path) -> Result<(), RecordError> {
+    use rustix::fs::{FlockOperation, flock};
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Err(e) if e == rustix::io::Errno::WOULDBLOCK => Err(RecordError::Busy { path: dir.to_owned() }),
+        _ => Ok(()),
     }
 }
 

@@ -56,6 +56,7 @@ fn stored(metric: &str) -> bool {
     metric.starts_with("image_")
         || ["disk_bytes", "kernel_bytes", "initramfs_bytes", "firmware_bytes", "shipped_bytes"]
             .contains(&metric)
+        || metric.starts_with("os_disk_")
 }
 
 #[cfg(test)]

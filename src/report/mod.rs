@@ -3,10 +3,12 @@
 mod charts;
 pub mod compare;
 pub mod definitions;
+pub mod density;
 mod download;
 mod error;
 pub mod export;
 mod figure;
+pub mod fleet;
 mod format;
 pub mod gate;
 pub mod history;
@@ -20,6 +22,7 @@ mod same_work;
 mod sentences;
 mod summary;
 mod table;
+mod timeline;
 
 pub use error::ReportError;
 pub use figure::Figure;

@@ -4,6 +4,7 @@ use super::charts::marked;
 use super::format::{number, value, with_interval};
 use super::summary::{Cell, NET, Summary};
 use crate::record::reader::Record;
+use crate::record::schema::RunRow;
 use serde::Serialize;
 
 /// A row, ready to be shown.
@@ -13,7 +14,7 @@ pub struct Row {
     pub workload: String,
     /// Target with its accelerator.
     pub target: String,
-    /// Median, or `failed`.
+    /// Median, or `failed`, or `none` where the samples are gone.
     pub startup: String,
     /// `[low, high]` of it.
     pub interval: String,
@@ -35,16 +36,19 @@ pub fn rows(record: &Record, summary: &Summary) -> Vec<Row> {
     for workload in &record.plan.workloads {
         for target in &record.plan.targets {
             let cell = |metric: &str| summary.cell(&workload.name, &target.name, metric);
-            let ran = record.runs.iter().any(|r| r.workload == workload.name && r.target == target.name);
-            if !ran {
+            let ran = |r: &&RunRow| r.workload == workload.name && r.target == target.name;
+            if !record.runs.iter().any(|r| ran(&r)) {
                 continue;
             }
+            // A run that ended well without a start-up is of a record that was cut.
+            let failed = record.runs.iter().filter(ran).any(|r| !r.error.is_empty());
+            let none = if failed { "failed" } else { "none" };
             let startup = cell("startup_ms");
             let figure = |metric: &str| cell(metric).map(|c| value(metric, &c.unit, c.median));
             rows.push(Row {
                 workload: workload.name.clone(),
                 target: marked(target),
-                startup: figure("startup_ms").unwrap_or_else(|| "failed".into()),
+                startup: figure("startup_ms").unwrap_or_else(|| none.into()),
                 interval: startup.map(interval).unwrap_or_default(),
                 tare: startup.and_then(tare).unwrap_or_default(),
                 ratio: startup.and_then(|c| c.ratio).map(number).unwrap_or_default(),

@@ -140,7 +140,7 @@ pub(super) fn median_in_place(values: &mut [f64]) -> f64 {
 }
 
 /// The jackknife of a median.
-fn medians_without_one(sorted: &[f64]) -> Vec<f64> {
+pub(super) fn medians_without_one(sorted: &[f64]) -> Vec<f64> {
     let left = sorted.len() - 1;
     let at = |skip: usize, i: usize| sorted[i + usize::from(i >= skip)];
     let without = |skip| match left % 2 {

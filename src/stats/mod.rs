@@ -9,6 +9,7 @@ mod describe;
 mod fieller;
 #[cfg(test)]
 mod fixtures;
+mod hierarchy;
 mod permutation;
 mod power;
 mod random;
@@ -24,6 +25,9 @@ pub use cluster::{Block, Contrast, cluster_bootstrap, two_samples};
 pub use components::{Components, blocks_for_width, components};
 pub use describe::{Class, Fences, Outliers, Step, ecdf, mad, median, outliers, quantile};
 pub use fieller::fieller;
+pub use hierarchy::{
+    FEWEST_HOSTS, FLEET_RESAMPLES, Fleet, HostValues, Odd, Oddity, SessionValues, fleet, odd_hosts,
+};
 pub use permutation::{holm, paired_permutation};
 pub use power::{FEWEST, pairs_needed, power_of};
 pub use random::Random;

@@ -5,6 +5,12 @@
 pub const PORT: u16 = 0xe9;
 /// The kernel's first instruction: the phase `qemu` ends.
 pub const QEMU: u8 = b'q';
+/// A boot loader's first command: the phase `firmware` ends.
+pub const FIRMWARE: u8 = b'f';
+/// The boot loader has the kernel and its initramfs in memory.
+pub const LOADER: u8 = b'l';
+/// The first instruction of our part in an operating system that has come up.
+pub const SYSTEM: u8 = b'u';
 /// The guest init's first instruction: the phase `kernel` ends.
 pub const KERNEL: u8 = b'k';
 /// Drivers are loaded and the job is there.

@@ -57,10 +57,38 @@ pub enum TargetError {
     #[error("machine")]
     Machine(#[from] crate::machine::MachineError),
     /// Version of a program could not be had; one that cannot say it is not measured.
-    #[error("{program} does not say its version")]
+    #[error("{program} does not say its version{}{said}", if said.is_empty() { "" } else { ": " })]
     NoVersion {
         /// Its path.
         program: PathBuf,
+        /// What it said instead, or nothing.
+        said: String,
+    },
+    /// A command of a target's row failed.
+    #[error("{command} ended with {status}: {said}")]
+    Command {
+        /// The whole of it.
+        command: String,
+        /// How it ended.
+        status: std::process::ExitStatus,
+        /// Last line of its standard error.
+        said: String,
+    },
+    /// A command of a target's row did not end.
+    #[error("{command} did not end within {seconds} s")]
+    Late {
+        /// The whole of it.
+        command: String,
+        /// Deadline.
+        seconds: u64,
+    },
+    /// A target that has no way to do what the workload needs.
+    #[error("{target} cannot give the workload {what}")]
+    CannotGive {
+        /// Its name.
+        target: String,
+        /// What the workload needs.
+        what: &'static str,
     },
 }
 

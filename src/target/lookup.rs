@@ -69,12 +69,19 @@ pub fn host_program(name: &str) -> Result<PathBuf, TargetError> {
 
 /// Version (first line of `program --version`) and digest of a program's file.
 pub fn identify(name: &str, path: &Path) -> Result<Program, TargetError> {
+    identify_by(name, path, path, &["--version".to_owned()])
+}
+
+/// As [`identify`], with another command that prints the version.
+pub fn identify_by(name: &str, path: &Path, by: &Path, arguments: &[String]) -> Result<Program, TargetError> {
     let output =
-        std::process::Command::new(path).arg("--version").output().map_err(super::error::io("run", path))?;
+        std::process::Command::new(by).args(arguments).output().map_err(super::error::io("run", by))?;
     let text = String::from_utf8_lossy(&output.stdout);
     let version = text.lines().next().map(str::trim).filter(|l| !l.is_empty());
-    let version = version.ok_or_else(|| TargetError::NoVersion { program: path.to_owned() })?.to_owned();
-    Ok(Program { name: name.to_owned(), version, digest: digest(path)? })
+    let said = || String::from_utf8_lossy(&output.stderr).lines().next().unwrap_or_default().to_owned();
+    let version = version.filter(|_| output.status.success());
+    let version = version.ok_or_else(|| TargetError::NoVersion { program: by.to_owned(), said: said() })?;
+    Ok(Program { name: name.to_owned(), version: version.to_owned(), digest: digest(path)? })
 }
 
 /// `sha256:<hex>` of a file.

@@ -32,6 +32,8 @@ pub struct MicroVmOptions {
     pub isolated: bool,
     /// More for the kernel's command line: for the ablation.
     pub parameters: Vec<String>,
+    /// RAM that the host's kernel may merge with that of others: private memory, not a file.
+    pub mergeable: bool,
     /// Another name in the record.
     pub name: Option<String>,
     /// A folder on the host's disk, for the volumes of workloads that ask for one.
@@ -50,6 +52,7 @@ impl MicroVmOptions {
             accelerator: Wanted::Auto,
             isolated: true,
             parameters: Vec::new(),
+            mergeable: false,
             name: None,
             scratch,
             boot_deadline: running::BOOT_DEADLINE,
@@ -103,7 +106,7 @@ impl MicroVmTarget {
             root: Some(disk::root(cache_dir, &job.image_digest, &job.lower_dirs)?.path),
             scratch,
             network: job.network.then_some(network::RUN_MAC),
-            memory: Memory::Fresh,
+            memory: if self.options.mergeable { Memory::Mergeable } else { Memory::Fresh },
             isolated: self.options.isolated,
             parameters: self.options.parameters.clone(),
         })
@@ -186,7 +189,7 @@ impl Target for MicroVmTarget {
         if self.qemu.firmware.is_file() {
             sizes.push(("firmware_bytes", length(&self.qemu.firmware)?));
         }
-        Ok(Prepared { sizes, prepare_ms })
+        Ok(Prepared { sizes, also: Vec::new(), prepare_ms })
     }
 
     fn arm(&mut self, job: &Job, place: &Place) -> Result<Armed, TargetError> {

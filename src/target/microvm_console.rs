@@ -121,7 +121,7 @@ impl Target for ConsoleTarget {
     fn prepare(&mut self, job: &Job) -> Result<Prepared, TargetError> {
         let path = self.initramfs(job)?;
         let bytes = std::fs::metadata(&path).map_err(super::error::io("look at", &path))?.len();
-        Ok(Prepared { sizes: vec![("initramfs_bytes", bytes)], prepare_ms: None })
+        Ok(Prepared { sizes: vec![("initramfs_bytes", bytes)], ..Prepared::default() })
     }
 
     fn arm(&mut self, job: &Job, place: &Place) -> Result<Armed, TargetError> {

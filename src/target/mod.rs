@@ -7,6 +7,7 @@
 pub mod container;
 mod error;
 mod event;
+pub mod hypervisor;
 mod in_guest;
 mod job;
 pub mod lookup;
@@ -14,12 +15,14 @@ pub mod microvm;
 pub mod microvm_console;
 pub mod microvm_restored;
 pub mod network;
-pub mod oci;
+pub mod once;
 mod output;
 pub mod place;
 pub mod process;
+pub mod rows;
 mod running;
 mod trace;
+pub mod vm;
 
 pub use error::TargetError;
 pub use event::{Event, EventKind, Stream};
@@ -34,6 +37,8 @@ use crate::record::schema::TargetFacts;
 pub struct Prepared {
     /// (metric, bytes): what must be there on a disk to run it, by part.
     pub sizes: Vec<(&'static str, u64)>,
+    /// (metric, bytes): the same by another measure, not to be added to those.
+    pub also: Vec<(&'static str, u64)>,
     /// Milliseconds that making it took; absent where it was made before.
     pub prepare_ms: Option<f64>,
 }
@@ -75,6 +80,11 @@ pub(crate) enum ArmedKind {
     },
     Machine {
         armed: Box<crate::machine::Armed>,
+        address: std::net::Ipv4Addr,
+        memory_bytes: u64,
+    },
+    Hypervisor {
+        armed: Box<crate::machine::hypervisor::Armed>,
         address: std::net::Ipv4Addr,
         memory_bytes: u64,
     },

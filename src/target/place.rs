@@ -1,6 +1,7 @@
 //! Where a run lives: a cgroup and a folder of its own, and what must be undone when it is gone.
 
 use super::error::{TargetError, container, io};
+use super::rows::{CleanUp, DEADLINE};
 use crate::container::cgroup::{Limits, RunCgroup};
 use std::path::{Path, PathBuf};
 
@@ -50,8 +51,9 @@ pub enum UndoStep {
     RemoveFile(PathBuf),
     /// Empty a folder, and keep it.
     EmptyDir(PathBuf),
-    /// A run of an OCI runtime: `runtime … delete --force id`.
-    Command(PathBuf, Vec<String>),
+    /// What removes what a program may have left of a run, such as `runc delete --force id`. How it ends says nothing:
+    /// usually there is nothing left to remove.
+    Command(CleanUp),
 }
 
 impl Undo {
@@ -88,13 +90,7 @@ impl UndoStep {
                 .map_err(|source| TargetError::Network { step: "delete the link", source }),
             UndoStep::RemoveFile(path) => std::fs::remove_file(path).map_err(io("remove", path)),
             UndoStep::EmptyDir(path) => empty(path).map_err(io("empty", path)),
-            UndoStep::Command(program, args) => std::process::Command::new(program)
-                .args(args)
-                .stdout(std::process::Stdio::null())
-                .stderr(std::process::Stdio::null())
-                .status()
-                .map(|_| ())
-                .map_err(io("run", program)),
+            UndoStep::Command(command) => command.run(DEADLINE).map(|_| ()),
         }
     }
 }

@@ -75,6 +75,14 @@ impl Running {
         }
     }
 
+    /// How much longer than other targets it may take until it is ready: a whole operating system comes up first.
+    pub fn boot_allowance(&self) -> Duration {
+        match &self.body {
+            Body::Program { .. } => Duration::ZERO,
+            Body::Machine { machine, .. } => machine.boot_allowance(),
+        }
+    }
+
     /// Whether an end is told after all output that came before it, because both come by one channel.
     pub fn tells_in_order(&self) -> bool {
         matches!(self.body, Body::Machine { .. })

@@ -11,6 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("stats", &["stats"]),
     ("workload", &["workload"]),
     ("lesson", &["lesson", "stats", "sys"]),
+    ("fleet", &["fleet"]),
     ("load", &["load", "workload"]),
     ("container", &["container", "sys"]),
     ("guest", &["guest", "sys"]),
@@ -21,8 +22,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "cli", "builder", "lesson", "life", "measure", "target", "workload", "record", "report", "image",
-            "machine", "sys", "stats",
+            "cli", "builder", "fleet", "lesson", "life", "measure", "target", "workload", "record", "report",
+            "image", "machine", "sys", "stats",
         ],
     ),
 ];

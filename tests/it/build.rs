@@ -1,309 +1,16 @@
-//! Builds, held against `buildah bud` of the same files, attribute by attribute; and what buildah 1.28 cannot do.
+//! Builds: what buildah 1.28 cannot do, and what a build says when it fails.
 
-use crate::support::buildah::Buildah;
-use crate::support::{TAREC, busybox, in_namespace};
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
+use crate::registry::plain;
+use crate::support::TAREC;
+use crate::support::builds::{Ground, folder, read, sh, tree};
+use crate::support::registries::Registry;
+use serde_json::json;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::Mutex;
 use taremark::builder::Builder;
 use taremark::image::Image;
-use taremark::image::build::{BuildError, Built, Context, Event, Options, build};
-use taremark::image::digest::Digest;
-use taremark::image::import::{ImportOptions, import};
-use taremark::image::store::Store;
-
-/// Old, so that it is told apart from what a build makes: 2001-09-09.
-const OLD: i64 = 1_000_000_000;
-
-fn sh(script: &str, dir: &Path) {
-    let output = Command::new("bash").args(["-euc", script]).current_dir(dir).output().expect("bash");
-    assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// A store with the image `base`, the tree that it was made of, and a context.
-struct Ground {
-    dir: tempfile::TempDir,
-    store: Store,
-}
-
-impl Ground {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().expect("folder");
-        let layer = busybox();
-        let base = dir.path().join("base");
-        std::fs::rename(layer.path(), &base).expect("rename");
-        sh(
-            "printf 'root:x:0:0::/root:/bin/sh\\napp:x:1000:1001::/home/app:/bin/sh\\n' > etc/passwd
-             printf 'root:x:0:\\napp:x:1001:\\nmore:x:5:app\\n' > etc/group
-             echo motd > etc/motd; echo m > etc/move-me; touch etc/hosts etc/resolv.conf etc/hostname
-             mkdir -p gone/with/more opt root home/app run var/tmp; echo x > gone/with/more/x; chmod 1777 tmp var/tmp
-             for a in rm mkdir mv chmod chown ln mkfifo pwd stat find wc head sed date env printf; do ln -sf busybox bin/$a; done
-             find . -exec touch -h -d @1000000000 {} +",
-            &base,
-        );
-        sh("tar --numeric-owner -C base -cf base.tar .", dir.path());
-        let store = Store::open(&dir.path().join("store")).expect("store");
-        let options = ImportOptions { env: vec!["PATH=/bin".into()], ..ImportOptions::default() };
-        let archive = std::fs::File::open(dir.path().join("base.tar")).expect("tar");
-        import(&store, archive, &"base".parse().expect("reference"), &options).expect("import");
-        Self { dir, store }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    /// A context with one of everything.
-    fn context(&self) -> PathBuf {
-        let context = self.path("context");
-        std::fs::create_dir(&context).expect("folder");
-        sh(
-            r#"umask 022
-             echo a > a.txt; echo b > b.txt; printf '#!/bin/sh\n' > run.sh; chmod 755 run.sh; echo s > 'name with spaces'
-             mkdir -p tree/sub/deep tree/empty libtree/lib special; echo 1 > tree/one; echo 2 > tree/sub/a2; echo 3 > tree/sub/d3
-             echo 4 > tree/sub/e4; echo 5 > tree/sub/deep/five; chmod 640 tree/one; chmod 4755 tree/sub/a2
-             chmod 700 tree/empty; ln -s one tree/link; ln -s /etc/passwd tree/absolute; echo h > tree/hard1; ln tree/hard1 tree/hard2
-             ln -s a.txt link-to-a; ln -s tree link-to-tree; echo so > libtree/lib/x.so
-             cp /bin/busybox static; echo not an archive > no-archive.tar.gz
-             mkdir -p special/.hidden 'special/ä ö'; mkfifo special/fifo; printf 'x\ny' > special/.hidden/f; truncate -s 100000 special/sparse
-             chown 3:4 tree/one
-             mkdir -p pack/in; echo p > pack/in/p; ln -s p pack/in/l; ln pack/in/p pack/in/h; chown 42:43 pack/in/p; chmod 2750 pack/in
-             find . -exec touch -h -d @1000000000 {} +
-             tar -C pack --numeric-owner -cf plain.tar .; tar -C pack --numeric-owner -czf packed.tar.gz in
-             tar -C pack --numeric-owner -cJf packed.tar.xz in; tar -C pack --numeric-owner --transform s/in/bz/ -cjf packed.tar.bz2 in
-             touch -d @1000000000 . *.tar*"#,
-            &context,
-        );
-        xattr::set(context.join("special/sparse"), "user.note", b"kept").expect("attribute");
-        context
-    }
-
-    fn build(&self, options: &Options) -> Result<Built, BuildError> {
-        self.build_seeing(options, &|_| ())
-    }
-
-    fn build_seeing(
-        &self,
-        options: &Options,
-        tell: &(dyn Fn(&Event<'_>) + Sync),
-    ) -> Result<Built, BuildError> {
-        let builder = Builder::new(TAREC.into());
-        build(&self.store, options, std::io::empty(), &|step| builder.run(step), tell)
-    }
-
-    /// Builds a Dockerfile given as text.
-    fn text(
-        &self,
-        dockerfile: &str,
-        context: &Path,
-        change: impl FnOnce(&mut Options),
-    ) -> Result<Image, BuildError> {
-        let file = self.path("Dockerfile");
-        std::fs::write(&file, dockerfile).expect("write");
-        let mut options = Options::new(Context::Folder(context.to_owned()));
-        options.file = Some(file);
-        change(&mut options);
-        Ok(Image::read(&self.store, &self.build(&options)?.digest)?)
-    }
-
-    fn flat(&self, image: &Image) -> tempfile::TempDir {
-        let dir = tempfile::tempdir_in(self.dir.path()).expect("folder");
-        image.flatten_to(&self.store, dir.path()).expect("flatten");
-        dir
-    }
-}
-
-/// All that can be told about a tree; times of what the build made itself are not compared.
-fn tree(root: &Path) -> BTreeMap<PathBuf, String> {
-    let mut all = BTreeMap::new();
-    let mut inodes: BTreeMap<(u64, u64), Vec<PathBuf>> = BTreeMap::new();
-    let mut waiting = vec![root.to_owned()];
-    while let Some(path) = waiting.pop() {
-        let short = path.strip_prefix(root).expect("below").to_owned();
-        let about = std::fs::symlink_metadata(&path).expect("metadata");
-        let kind = about.file_type();
-        let mut told = format!("{:o} {}:{}", about.mode(), about.uid(), about.gid());
-        // A folder's time changes with what is put into it.
-        if about.mtime() <= OLD && !kind.is_dir() {
-            told += &format!(" at {}", about.mtime());
-        }
-        if kind.is_dir() {
-            waiting.extend(std::fs::read_dir(&path).expect("folder").flatten().map(|e| e.path()));
-        } else {
-            inodes.entry((about.dev(), about.ino())).or_default().push(short.clone());
-        }
-        if kind.is_file() {
-            let content = std::fs::read(&path).expect("content");
-            told += &format!(" {} bytes {}", content.len(), &Digest::of(&content).hex()[..12]);
-            for name in xattr::list(&path).expect("attributes") {
-                let value = xattr::get(&path, &name).expect("attribute").unwrap_or_default();
-                told += &format!(
-                    " {}={}",
-                    String::from_utf8_lossy(name.as_bytes()),
-                    String::from_utf8_lossy(&value)
-                );
-            }
-        }
-        if kind.is_symlink() {
-            told += &format!(" -> {}", std::fs::read_link(&path).expect("link").display());
-        }
-        if kind.is_char_device() || kind.is_block_device() {
-            told += &format!(" device {:x}", about.rdev());
-        }
-        // The root's mode is that of the storage.
-        if !short.as_os_str().is_empty() {
-            all.insert(short, told);
-        }
-    }
-    for mut same in inodes.into_values() {
-        same.sort();
-        for path in &same {
-            all.get_mut(path).expect("listed").push_str(&format!(" = {}", same[0].display()));
-        }
-    }
-    all
-}
-
-fn differences(ours: &BTreeMap<PathBuf, String>, theirs: &BTreeMap<PathBuf, String>) -> Vec<String> {
-    let paths: std::collections::BTreeSet<_> = ours.keys().chain(theirs.keys()).collect();
-    let none = String::from("nothing");
-    let lines = paths.into_iter().map(|p| (p, ours.get(p).unwrap_or(&none), theirs.get(p).unwrap_or(&none)));
-    lines
-        .filter(|(_, a, b)| a != b)
-        .map(|(p, a, b)| format!("{}: ours {a}, buildah's {b}", p.display()))
-        .collect()
-}
-
-/// The parts of a config that decide how the image runs; what is empty is the same as what is not there.
-fn config(all: &Value) -> BTreeMap<&'static str, Value> {
-    let fields = [
-        "Env",
-        "Cmd",
-        "Entrypoint",
-        "WorkingDir",
-        "User",
-        "ExposedPorts",
-        "Volumes",
-        "Labels",
-        "StopSignal",
-        "Healthcheck",
-        "OnBuild",
-        "Shell",
-    ];
-    let empty = |v: &Value| {
-        v.is_null()
-            || v == ""
-            || v.as_array().is_some_and(Vec::is_empty)
-            || v.as_object().is_some_and(|o| o.is_empty())
-    };
-    let mut told: BTreeMap<_, _> =
-        fields.into_iter().filter_map(|f| Some((f, all["config"].get(f)?.clone()))).collect();
-    if let Some(labels) = told.get_mut("Labels").and_then(Value::as_object_mut) {
-        // It says who built it.
-        labels.remove("io.buildah.version");
-    }
-    // Their order means nothing, as each name is there once.
-    if let Some(env) = told.get_mut("Env").and_then(Value::as_array_mut) {
-        env.sort_by_key(Value::to_string);
-    }
-    told.retain(|_, v| !empty(v));
-    for field in ["author", "architecture", "os"] {
-        if let Some(value) = all.get(field).filter(|v| !empty(v)) {
-            told.insert(field, value.clone());
-        }
-    }
-    told
-}
-
-/// Compares one file of the corpus; what differs.
-fn compare(ground: &Ground, buildah: &Buildah, context: &Path, name: &str) -> Vec<String> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/dockerfiles").join(name);
-    let tag = if name == "onbuild" { "with-onbuild".to_owned() } else { format!("made-{name}") };
-    let mut options = Options::new(Context::Folder(context.to_owned()));
-    options.file = Some(file.clone());
-    options.tags = vec![tag.parse().expect("reference")];
-    options.arguments = [("GIVEN".to_owned(), "given".to_owned())].into();
-    let built = match ground.build(&options) {
-        Ok(built) => built,
-        Err(e) => return vec![format!("ours fails: {e:?}")],
-    };
-    if let Err(why) = buildah.build(&file, context, &tag, &["--build-arg", "GIVEN=given"]) {
-        return vec![format!("buildah's fails: {why}")];
-    }
-    let image = Image::read(&ground.store, &built.digest).expect("image");
-    // To look at an image, buildah makes a container of it, and runs its triggers.
-    let mut told = match name {
-        "onbuild" => Vec::new(),
-        _ => differences(&tree(ground.flat(&image).path()), &tree(&buildah.tree(&tag))),
-    };
-    let (ours, theirs) = (config(image.config_json()), config(&buildah.config(&tag)));
-    let fields: std::collections::BTreeSet<_> = ours.keys().chain(theirs.keys()).collect();
-    for field in fields.into_iter().filter(|f| ours.get(*f) != theirs.get(*f)) {
-        told.push(format!("config {field}: ours {:?}, buildah's {:?}", ours.get(field), theirs.get(field)));
-    }
-    told
-}
-
-#[test]
-fn the_corpus_builds_to_what_buildah_builds() {
-    if !in_namespace("build::the_corpus_builds_to_what_buildah_builds", &[]) {
-        return;
-    }
-    let ground = Ground::new();
-    let context = ground.context();
-    let buildah = Buildah::new(ground.dir.path());
-    buildah.import(&ground.path("base"), "base");
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/dockerfiles");
-    let mut names: Vec<String> = std::fs::read_dir(&corpus)
-        .expect("corpus")
-        .map(|e| e.expect("entry").file_name().into_string().expect("name"))
-        .filter(|n| !n.contains('.'))
-        .collect();
-    names.sort();
-    assert!(names.len() > 25, "the corpus is not whole");
-    let known = std::fs::read_to_string(corpus.join("deviations.txt")).expect("deviations");
-    let mut known: Vec<&str> = known.lines().filter(|l| !l.starts_with('#') && !l.is_empty()).collect();
-    let mut wrong = Vec::new();
-    for name in &names {
-        let ignore = context.join(".dockerignore");
-        if name == "ignored" {
-            std::fs::write(
-                &ignore,
-                "# no\n*.txt\n!a.txt\ntree/sub/**\n!tree/sub/deep\n.dockerignore\npack\n**/x.so\n",
-            )
-            .expect("ignore file");
-        }
-        for difference in compare(&ground, &buildah, &context, name) {
-            let said = format!("{name}: {difference}");
-            match known.iter().position(|k| said.starts_with(k)) {
-                Some(i) => drop(known.remove(i)),
-                None => wrong.push(said),
-            }
-        }
-        let _ = std::fs::remove_file(ignore);
-    }
-    wrong.extend(known.iter().map(|k| format!("told to deviate, and does not: {k}")));
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-fn read(root: &Path, path: &str) -> String {
-    std::fs::read_to_string(root.join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
-}
-
-fn folder(ground: &Ground, files: &[(&str, &str)]) -> PathBuf {
-    let context = ground.path("context");
-    for (path, text) in files {
-        let path = context.join(path);
-        std::fs::create_dir_all(path.parent().expect("parent")).expect("folder");
-        std::fs::write(path, text).expect("write");
-    }
-    std::fs::create_dir_all(&context).expect("folder");
-    context
-}
+use taremark::image::build::{Context, Options, Pull, build};
+use taremark::image::registry::push::push;
 
 #[test]
 fn here_documents() {
@@ -392,129 +99,6 @@ fn parents_exclude_link() {
     // A layer of --link is the same on any base.
     let other = ground.text("FROM scratch\nCOPY --link x/w.txt /l/w\n", &context, |_| ()).expect("builds");
     assert!(image.diff_ids().contains(&other.diff_ids()[0]));
-}
-
-#[test]
-fn what_was_built_before_is_not_built_again() {
-    let ground = Ground::new();
-    let context = folder(&ground, &[("a", "1"), ("b", "1")]);
-    let text = "FROM base AS dep\nCOPY a /a\nRUN cat /a > /dep\nFROM base\nCOPY b /b\nRUN echo ran && cat /b > /c\n\
-        COPY --from=dep /dep /dep\nCMD [\"x\"]\n";
-    let count = |text: &str, change: &dyn Fn(&mut Options)| {
-        let file = ground.path("Dockerfile");
-        std::fs::write(&file, text).expect("write");
-        let mut options = Options::new(Context::Folder(context.clone()));
-        options.file = Some(file);
-        change(&mut options);
-        let cached = Mutex::new(0);
-        let built = ground.build_seeing(&options, &|e| {
-            if matches!(e, Event::Cached { .. }) {
-                *cached.lock().expect("lock") += 1;
-            }
-        });
-        let built = built.expect("builds");
-        (built.digest, built.cached, cached.into_inner().expect("lock"))
-    };
-    let (first, whole, hits) = count(text, &|_| ());
-    assert_eq!((whole, hits), (false, 0));
-    let (second, whole, hits) = count(text, &|_| ());
-    assert_eq!((&second, whole, hits), (&first, true, 5));
-    // A new time alone changes nothing; a mode does.
-    std::fs::write(context.join("b"), "1").expect("touch");
-    assert!(count(text, &|_| ()).1);
-    std::fs::set_permissions(context.join("b"), std::fs::Permissions::from_mode(0o600)).expect("mode");
-    assert_eq!(count(text, &|_| ()).2, 2, "the other stage is still known, and nothing else");
-    std::fs::write(context.join("a"), "2").expect("change");
-    let (_, whole, hits) = count(text, &|_| ());
-    assert_eq!((whole, hits), (false, 2), "its own stage and what copies from it");
-    let (_, whole, hits) = count(&text.replace("\"x\"", "\"y\""), &|_| ());
-    assert_eq!((whole, hits), (false, 5));
-    assert_eq!(count(text, &|o| o.no_cache = true).2, 0);
-    let argument = "FROM base\nARG V\nRUN echo $V > /v\n";
-    count(argument, &|o| drop(o.arguments.insert("V".into(), "1".into())));
-    assert_eq!(count(argument, &|o| drop(o.arguments.insert("V".into(), "2".into()))).2, 0);
-    assert_eq!(count(argument, &|o| drop(o.arguments.insert("V".into(), "1".into()))).2, 1);
-}
-
-#[test]
-fn the_same_context_gives_the_same_digest() {
-    let ground = Ground::new();
-    let names: Vec<String> = (0..40).map(|n| format!("d/{}", (n * 17) % 40)).collect();
-    let digest = |at: &str, order: &[String], mask: u32, time: &str| {
-        let context = ground.path(at);
-        std::fs::create_dir_all(context.join("d")).expect("folder");
-        for name in order {
-            std::fs::write(context.join(name), name).expect("write");
-        }
-        sh(&format!("chmod -R u=rwX,go=rX .; find . -exec touch -d '{time}' {{}} +"), &context);
-        let store = Store::open(&ground.path(&format!("store-{at}"))).expect("store");
-        let archive = std::fs::File::open(ground.path("base.tar")).expect("tar");
-        import(&store, archive, &"base".parse().expect("reference"), &ImportOptions::default())
-            .expect("import");
-        let file = ground.path("Dockerfile");
-        let text = "FROM base\nCOPY d /d\nWORKDIR /new/dir\nRUN mkdir -p /m/n && date > /dev/null && touch /m/n/f && mv /etc/motd /moved\n\
-            COPY <<x /x\ny\nx\n";
-        std::fs::write(&file, text).expect("write");
-        let mut options = Options::new(Context::Folder(context));
-        options.file = Some(file);
-        options.epoch = Some(1_700_000_000);
-        let builder = Builder::new(TAREC.into());
-        let old = nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(mask));
-        let built = build(&store, &options, std::io::empty(), &|s| builder.run(s), &|_| ());
-        nix::sys::stat::umask(old);
-        let image = Image::read(&store, &built.expect("builds").digest).expect("image");
-        (image.digest().clone(), image.diff_ids().to_vec(), image.config_json().clone())
-    };
-    let mut backwards = names.clone();
-    backwards.reverse();
-    let one = digest("one", &names, 0o022, "2024-05-05");
-    std::thread::sleep(std::time::Duration::from_millis(1100));
-    let two = digest("two", &backwards, 0o077, "1999-01-01");
-    assert_eq!(one, two);
-    assert_eq!(one.2["created"], "2023-11-14T22:13:20Z");
-}
-
-/// All of an unpacked layer. When a whiteout was made is nowhere in an archive.
-fn layer(dir: &Path) -> BTreeMap<PathBuf, String> {
-    let mut all = crate::support::trees::listed(dir);
-    for told in all.values_mut().filter(|t| t.contains(" device 0")) {
-        *told = "a whiteout".into();
-    }
-    all
-}
-
-#[test]
-fn unpacked_layers_are_what_their_archives_unpack_to() {
-    let ground = Ground::new();
-    let context = ground.context();
-    let text = "FROM base\nCOPY tree /t\nRUN rm -r /gone && mkdir /gone && echo n > /gone/n && rm /etc/motd && ln /etc/passwd /hard\n\
-        RUN chmod 700 /\nADD packed.tar.gz /\nCOPY special /s\n";
-    for compression in [taremark::image::build::Compression::Gzip, taremark::image::build::Compression::Zstd]
-    {
-        let image = ground.text(text, &context, |o| o.compression = compression).expect("builds");
-        let here = image.lower_dirs(&ground.store).expect("layers");
-        let other = Store::open(&ground.path(&format!("other-{compression:?}"))).expect("store");
-        for blob in image.blobs().expect("blobs").keys() {
-            let bytes = std::fs::read(ground.store.blob_path(blob)).expect("blob");
-            other.put(&bytes[..], None).expect("put");
-        }
-        let again = Image::read(&other, image.digest()).expect("image").lower_dirs(&other).expect("unpacks");
-        for (a, b) in here.iter().zip(&again) {
-            assert_eq!(layer(a), layer(b), "{compression:?}");
-        }
-    }
-}
-
-#[test]
-fn one_layer_where_one_is_asked_for() {
-    let ground = Ground::new();
-    let context = ground.context();
-    let text = "FROM base\nCOPY tree /t\nRUN rm -r /gone /t/sub && echo x > /x\nCOPY a.txt /x\nENV A=1\n";
-    let many = ground.text(text, &context, |_| ()).expect("builds");
-    let one = ground.text(text, &context, |o| o.squash = true).expect("builds");
-    assert_eq!((many.diff_ids().len(), one.diff_ids().len()), (4, 2));
-    assert_eq!(tree(ground.flat(&many).path()), tree(ground.flat(&one).path()));
-    assert_eq!(many.run_spec(), one.run_spec());
 }
 
 #[test]
@@ -638,4 +222,51 @@ fn a_built_image_runs_and_other_tools_read_it() {
     let filled = history.iter().filter(|h| h.get("empty_layer").is_none()).count();
     // The base was imported without a history.
     assert_eq!(filled + 1, image.diff_ids().len());
+}
+
+#[test]
+fn modes_may_be_said_as_changes() {
+    let ground = Ground::new();
+    let context = folder(&ground, &[("d/plain", "x"), ("d/sub/script", "x")]);
+    sh("chmod 700 d d/sub; chmod 600 d/plain; chmod 700 d/sub/script", &context);
+    let text = "FROM base\nARG MORE=go=rX\nCOPY --chmod=u=rwX,$MORE d /d\nCOPY --chmod=a-w,+x d/plain /locked\n\
+        COPY --chmod=+x <<here /said\nx\nhere\n";
+    let image = ground.text(text, &context, |_| ()).expect("builds");
+    let flat = ground.flat(&image);
+    let mode = |path: &str| std::fs::metadata(flat.path().join(path)).expect(path).mode() & 0o7777;
+    assert_eq!([mode("d/plain"), mode("d/sub"), mode("d/sub/script")], [0o644, 0o755, 0o755]);
+    assert_eq!([mode("locked"), mode("said")], [0o511, 0o755]);
+    let wrong = "FROM base\nCOPY --chmod=u+q d /d\n";
+    let told = taremark_chain(&ground.text(wrong, &context, |_| ()).map(drop).expect_err("no mode"));
+    assert!(told.contains("--chmod=u+q: an octal number like 755, or changes"), "{told}");
+}
+
+#[test]
+fn a_base_that_is_not_there_comes_from_its_registry() {
+    let registry = Registry::start();
+    let ground = Ground::new();
+    let context = folder(&ground, &[]);
+    let name = format!("{}/made/base:1", registry.host);
+    let publish = |text: &str| {
+        ground.text(text, &context, |o| o.tags = vec!["sent:1".parse().expect("reference")]).expect("builds");
+        let to = name.parse().expect("reference");
+        push(&ground.store, "sent:1", &to, &[], &plain(), &|_| ()).expect("push").digest
+    };
+    publish("FROM base\nRUN echo one > /v\n");
+    let text = format!("FROM {name} AS a\nFROM {name}\nCOPY --from=a /v /copied\nRUN cat /v > /seen\n");
+    let with = |pull: Pull| ground.text(&text, &context, |o| (o.pull, o.registry) = (pull, plain()));
+    let seen =
+        |image: &Image| read(ground.flat(image).path(), "seen") + &read(ground.flat(image).path(), "copied");
+    let never = taremark_chain(&with(Pull::Never).map(drop).expect_err("it is not in the store"));
+    assert!(never.contains("no image") && never.contains("in the store"), "{never}");
+    assert_eq!(seen(&with(Pull::Missing).expect("fetched")), "one\none\n");
+    publish("FROM base\nRUN echo two > /v\n");
+    assert_eq!(seen(&with(Pull::Missing).expect("the store's")), "one\none\n");
+    assert_eq!(seen(&with(Pull::Always).expect("fetched again")), "two\ntwo\n");
+    drop(registry);
+    assert_eq!(seen(&with(Pull::Newer).expect("the store's will do")), "two\ntwo\n");
+    with(Pull::Always).map(drop).expect_err("the registry is gone");
+    let local = "FROM nowhere\n";
+    let told = taremark_chain(&ground.text(local, &context, |_| ()).map(drop).expect_err("not there"));
+    assert!(told.contains("no image nowhere:latest in the store"), "{told}");
 }

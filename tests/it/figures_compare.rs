@@ -67,6 +67,7 @@ pub fn begun(host: &str, day: u32, targets: &[(&str, &str)]) -> (Plan, Environme
         schema: SCHEMA,
         started_utc: format!("2026-01-{day:02}T00:00:00.000Z"),
         host: host.into(),
+        identity: Identity::default(),
         groups: Vec::new(),
     };
     (plan, environment)
@@ -275,6 +276,15 @@ fn bad_records_are_errors_or_marked_and_never_wrong_figures() {
     };
     let cut = spoilt("cut", "samples.csv", &|t| t[..t.len() / 2].to_owned());
     assert!(cut.status.success() && text(&cut).contains("cut off"), "{}{}", text(&cut), errors(&cut));
+    let edited = spoilt("edited", "samples.csv", &|t| t.replacen("10", "90", 1));
+    assert!(
+        edited.status.success() && text(&edited).contains("samples.csv is not what the bench wrote"),
+        "{}{}",
+        text(&edited),
+        errors(&edited)
+    );
+    let untouched = spoilt("untouched", "samples.csv", &|t| t);
+    assert!(untouched.status.success() && !text(&untouched).contains("not what"), "{}", text(&untouched));
     let nan = spoilt("nan", "samples.csv", &|t| t.replacen(",ms,", ",ms,NaN,#", 1).replacen("#", "", 1));
     fails(&nan, 1, &["samples.csv, line 2"]);
     let nan = spoilt("nan2", "samples.csv", &|t| {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use taremark::measure::MeasureError;
 use taremark::measure::run::{Outcome, Setting, run_once};
 use taremark::target::container::ContainerTarget;
-use taremark::target::oci::OciTarget;
 use taremark::target::process::ProcessTarget;
+use taremark::target::rows::{self, Row, RowTarget};
 use taremark::target::{Job, Target};
 use taremark::workload::{ImageSource, Workload};
 
@@ -16,6 +16,11 @@ const INSIDE: &str = "TAREMARK_TEST_IN_SESSION";
 /// Runs the test again in a process of its own: a session changes the namespaces of the whole process, and has to be
 /// entered before there is a second thread, so the child enters through `unshare`.
 pub fn in_session(test: &str) -> bool {
+    in_session_with(test, &[])
+}
+
+/// As [`in_session`], with more variables in the environment.
+pub fn in_session_with(test: &str, variables: &[(&str, &str)]) -> bool {
     if std::env::var_os(INSIDE).is_some() {
         return true;
     }
@@ -25,6 +30,7 @@ pub fn in_session(test: &str) -> bool {
         .arg(exe)
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
         .env(INSIDE, "1")
+        .envs(variables.iter().copied())
         .output()
         .expect("these tests need unshare (util-linux) and ip (iproute2)");
     let shown = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
@@ -82,6 +88,11 @@ pub fn run_on(target: &mut dyn Target, job: &Job, workload: &Workload) -> Result
     outcome
 }
 
+/// A built-in row.
+pub fn row(name: &str) -> Row {
+    rows::built_in().expect("rows").into_iter().find(|r| r.name == name).expect("row")
+}
+
 /// Runs it as a bare process, in our container and in another runtime's.
 pub fn all(job: &Job, workload: &Workload) -> Vec<Result<Outcome, MeasureError>> {
     let dir = tempfile::tempdir().expect("folder");
@@ -89,7 +100,10 @@ pub fn all(job: &Job, workload: &Workload) -> Vec<Result<Outcome, MeasureError>>
     let targets: Vec<Box<dyn Target>> = vec![
         Box::new(ProcessTarget::new(scratch.clone())),
         Box::new(ContainerTarget::new(scratch.clone()).expect("container target")),
-        Box::new(OciTarget::new("runc", scratch).expect("these tests need runc: apt-get install runc")),
+        Box::new(
+            RowTarget::new(row("oci:runc"), dir.path(), scratch)
+                .expect("these tests need runc: apt-get install runc"),
+        ),
     ];
     targets.into_iter().map(|mut target| run_on(target.as_mut(), job, workload)).collect()
 }

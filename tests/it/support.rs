@@ -2,10 +2,14 @@
 
 pub mod archives;
 pub mod buildah;
+pub mod builds;
 pub mod engines;
+pub mod fleets;
+pub mod keeper;
 pub mod liar;
 pub mod oci;
 pub mod registries;
+pub mod slurm;
 pub mod trees;
 
 use std::path::{Path, PathBuf};

@@ -1,9 +1,10 @@
 //! `taremark image build`.
 
+use super::build_progress::{How, Shown};
 use crate::builder::Builder;
 use crate::cli::failure::{self, FAILED, Usage};
 use crate::image::build::{
-    BuildError, Built, Compression, Context, Event, Network, Options, Platform, Secret, build,
+    BuildError, Built, Compression, Context, Network, Options, Platform, Pull, Secret, build,
 };
 use crate::image::reference::Reference;
 use crate::image::store::Store;
@@ -13,20 +14,23 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// How what goes on is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Progress {
-    /// Plain, unless --quiet
-    Auto,
-    /// A line a step and a line of output
-    Plain,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Codec {
     Gzip,
     Zstd,
     None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum When {
+    /// Those that the store does not have
+    Missing,
+    /// All; what has not changed is not fetched again
+    Always,
+    /// All, but the store's will do where a registry does not answer
+    Newer,
+    /// None
+    Never,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -75,7 +79,19 @@ pub struct Arguments {
     network: Net,
     /// How what goes on is shown
     #[arg(long, value_enum, default_value = "auto")]
-    progress: Progress,
+    progress: How,
+    /// When the images of FROM and --from are fetched; without a value: always
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "missing", num_args = 0..=1, require_equals = true, default_missing_value = "always")]
+    pull: When,
+    /// Fetch them by plain HTTP, or TLS with any certificate, too
+    #[arg(long)]
+    insecure: bool,
+    /// Trust the authorities in this PEM file too
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Credentials for registries from this file alone
+    #[arg(long, value_name = "FILE")]
+    authfile: Option<PathBuf>,
     /// Print the digest only
     #[arg(short, long)]
     quiet: bool,
@@ -98,30 +114,16 @@ fn secret(text: &str) -> Result<(String, Secret), String> {
 pub fn run(store: &Store, a: &Arguments) -> anyhow::Result<ExitCode> {
     let options = options(a)?;
     let builder = Builder::new(crate::target::lookup::own_program("tarec")?);
-    let quiet = a.quiet && a.progress != Progress::Plain;
-    let last = std::sync::Mutex::new(Vec::new());
-    let tell = |event: &Event<'_>| {
-        if !quiet {
-            return show(event);
-        }
-        // What the failing command said is shown after all.
-        if let Event::Output { line, .. } = event
-            && let Ok(mut lines) = last.lock()
-        {
-            lines.push((*line).to_owned());
-            let over = lines.len().saturating_sub(20);
-            lines.drain(..over);
-        }
-    };
-    match build(store, &options, std::io::stdin(), &|step| builder.run(step), &tell) {
+    let shown = Shown::new(a.progress, a.quiet);
+    let built =
+        build(store, &options, std::io::stdin(), &|step| builder.run(step), &|event| shown.take(event));
+    shown.end(built.is_err());
+    match built {
         Ok(built) => {
-            print(&options, &built, quiet);
+            print(&options, &built, a.quiet);
             Ok(ExitCode::SUCCESS)
         }
-        Err(error) => {
-            last.into_inner().unwrap_or_default().iter().for_each(|line| eprintln!("{line}"));
-            explain(error)
-        }
+        Err(error) => explain(error),
     }
 }
 
@@ -149,6 +151,15 @@ fn options(a: &Arguments) -> anyhow::Result<Options> {
         let (key, value) = label.split_once('=').unwrap_or((label, ""));
         options.labels.insert(key.to_owned(), value.to_owned());
     }
+    options.pull = match a.pull {
+        When::Missing => Pull::Missing,
+        When::Always => Pull::Always,
+        When::Newer => Pull::Newer,
+        When::Never => Pull::Never,
+    };
+    options.registry.insecure = a.insecure;
+    options.registry.ca.clone_from(&a.ca);
+    options.registry.auth_file.clone_from(&a.authfile);
     options.no_cache = a.no_cache;
     options.squash = a.squash;
     options.compression = match a.compression {
@@ -168,19 +179,6 @@ fn options(a: &Arguments) -> anyhow::Result<Options> {
         _ => None,
     };
     Ok(options)
-}
-
-fn show(event: &Event<'_>) {
-    match event {
-        Event::Step { stage, number, of, text } => {
-            // A long command is not shown whole: its output follows.
-            let first = text.lines().next().unwrap_or_default();
-            eprintln!("[{stage} {number}/{of}] {first}");
-        }
-        Event::Cached { stage, .. } => eprintln!("[{stage}] cached"),
-        Event::Output { stage, line } => eprintln!("[{stage}] | {line}"),
-        Event::Warning(text) => eprintln!("warning: {text}"),
-    }
 }
 
 fn print(options: &Options, built: &Built, quiet: bool) {

@@ -1,6 +1,7 @@
 //! `taremark image`: one file a verb.
 
 mod build;
+mod build_progress;
 mod convert;
 mod diff;
 mod export;

@@ -10,10 +10,11 @@ pub struct Arguments {}
 pub fn run(store: &Store, _: &Arguments) -> anyhow::Result<()> {
     let removed = prune(store)?;
     println!(
-        "removed {} blobs, {}, and {} unpacked layers",
+        "removed {} blobs, {}, {} unpacked layers, and {} of builds",
         removed.blobs,
         decimal(removed.blob_bytes),
-        removed.layers
+        removed.layers,
+        decimal(removed.build_bytes)
     );
     if removed.layers_in_use > 0 {
         println!("{} layers that nobody needs are in use just now", removed.layers_in_use);

@@ -3,10 +3,12 @@
 
 use super::commit::Layer;
 use super::error::{StepError, io};
+use crate::image::ImageError;
 use crate::image::digest::Digest;
+use crate::image::error::io as of_image;
 use crate::image::store::Store;
 use sha2::{Digest as _, Sha256};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Changed when the same key would give other bytes.
 const FORMAT: &str = "taremark build 1";
@@ -113,6 +115,11 @@ pub fn sweep(store: &Store) {
     let there = |digest: &str| digest.parse::<Digest>().is_ok_and(|d| store.blob_path(&d).is_file());
     // A record that cannot be removed is never used: its blob is looked for each time.
     for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
+        // What a build that died was writing.
+        if entry.path().extension().is_some() {
+            let _ = std::fs::remove_file(entry.path());
+            continue;
+        }
         let bytes = std::fs::read(entry.path()).unwrap_or_default();
         let whole = match serde_json::from_slice::<Record>(&bytes) {
             Ok(record) => record.layer.is_none_or(|l| there(&l.blob)),
@@ -122,6 +129,30 @@ pub fn sweep(store: &Store) {
             let _ = std::fs::remove_file(entry.path());
         }
     }
+}
+
+/// Removes what builds keep beside images: folders of `--mount=type=cache` and fingerprints of contexts' files. Their
+/// bytes, apparent. For who is alone in the store.
+pub fn forget(store: &Store) -> Result<u64, ImageError> {
+    let mut bytes = 0;
+    for name in ["mounts", "files"] {
+        let dir = store.root().join("build").join(name);
+        if !dir.is_dir() {
+            continue;
+        }
+        bytes += size(&dir).map_err(of_image("look at", &dir))?;
+        crate::image::workspace::remove(&dir)?;
+    }
+    Ok(bytes)
+}
+
+fn size(dir: &Path) -> std::io::Result<u64> {
+    std::fs::read_dir(dir)?.try_fold(0, |sum, entry| {
+        let entry = entry?;
+        let about = entry.metadata()?;
+        let own = if about.is_dir() { size(&entry.path())? } else { about.len() };
+        Ok(sum + own)
+    })
 }
 
 #[cfg(test)]

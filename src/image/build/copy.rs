@@ -1,6 +1,7 @@
 //! Puts files into the tree of a step.
 
 use super::error::{StepError, io};
+use super::mode::Chmod;
 use super::select::{Item, Tree};
 use rustix::fs::{
     AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, XattrFlags, chmodat,
@@ -14,14 +15,14 @@ use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 /// Whose the copies are, and how they may be used.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Dress {
     /// `--chown`; none: the source's, or root's for files of the context.
     pub owner: Option<(u32, u32)>,
     /// Files from elsewhere than the context keep their owner.
     pub keep_owner: bool,
     /// `--chmod`.
-    pub mode: Option<u32>,
+    pub mode: Option<Chmod>,
     /// Bits that are taken away otherwise: COPY makes no setuid programs of what lies in a context, as buildah.
     pub strip: u32,
     /// All times are this; none: the source's.
@@ -35,7 +36,9 @@ impl Dress {
     }
 
     fn mode(&self, item: &Item) -> Mode {
-        Mode::from_raw_mode(self.mode.unwrap_or(item.stat.st_mode & 0o7777 & !self.strip))
+        let before = item.stat.st_mode & 0o7777 & !self.strip;
+        let folder = item.kind() == FileType::Directory;
+        Mode::from_raw_mode(self.mode.as_ref().map_or(before, |mode| mode.of(before, folder)))
     }
 
     fn times(&self, item: &Item) -> Timestamps {
@@ -95,7 +98,7 @@ pub struct Copier<'a> {
     tree: &'a Tree<'a>,
     root: &'a OwnedFd,
     base: String,
-    dress: Dress,
+    dress: &'a Dress,
     buffer: Vec<u8>,
     /// First copies of files that have several names.
     links: HashMap<(u64, u64), Vec<u8>>,
@@ -109,7 +112,7 @@ pub struct Copier<'a> {
 
 impl<'a> Copier<'a> {
     /// From `tree` into the folder `base` beneath `root`.
-    pub fn new(tree: &'a Tree<'a>, root: &'a OwnedFd, base: String, dress: Dress) -> Self {
+    pub fn new(tree: &'a Tree<'a>, root: &'a OwnedFd, base: String, dress: &'a Dress) -> Self {
         Self {
             tree,
             root,
@@ -308,7 +311,7 @@ pub fn write(at: &OwnedFd, name: &[u8], data: &[u8], dress: &Dress, mtime: i64) 
     let failed = |e: Errno| io("write", shown.clone())(e);
     clear(at, name).map_err(failed)?;
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mode = Mode::from_raw_mode(dress.mode.unwrap_or(0o644));
+    let mode = Mode::from_raw_mode(dress.mode.as_ref().map_or(0o644, |mode| mode.of(0o644, false)));
     let mut file = File::from(openat(at, name, flags, mode).map_err(failed)?);
     file.write_all(data).map_err(io("write", shown.clone()))?;
     let (uid, gid) = dress.owner.unwrap_or_default();

@@ -21,6 +21,7 @@ mod finish;
 mod glob;
 mod heredoc;
 mod ignore;
+mod mode;
 mod mounts;
 mod options;
 mod overlay;
@@ -39,9 +40,9 @@ mod tar_write;
 mod words;
 
 pub use super::platform::Platform;
-pub(super) use cache::sweep;
+pub(super) use cache::{forget, sweep};
 pub use error::{BuildError, StepError};
-pub use options::{Compression, Context, Network, Options, Secret};
+pub use options::{Compression, Context, Network, Options, Pull, Secret};
 pub use place::{Place, Source};
 pub use step::{Event, Executor, Listener, RunStep};
 
@@ -86,6 +87,7 @@ pub fn build(
         execute,
         tell,
         created: created(options.epoch)?,
+        fetched: Mutex::default(),
         failed: AtomicBool::new(false),
         slots: plan.stages.iter().map(|_| Slot::default()).collect(),
         pending: Mutex::default(),
@@ -101,9 +103,8 @@ pub fn build(
             return Err(error);
         }
     };
-    let said = format!("{:?} {:?} {}", options.labels, options.compression, options.squash);
-    let key = finished.key.next(&["image", &said]);
-    let known = if options.squash { None } else { build.cache.image(&key) };
+    let key = build.image_key(&finished.key);
+    let known = build.cache.image(&key);
     let cached = known.is_some();
     let digest = match known {
         Some(digest) => digest,

@@ -122,7 +122,7 @@ impl Work<'_> {
     fn layers_of(&self, name: &str) -> Result<Vec<super::commit::Layer>, StepError> {
         match named(&self.build.plan.stages[..self.index], name, true) {
             Base::Stage(i) => Ok(self.build.stage(i, "RUN --mount")?.layers.clone()),
-            _ => base::layers(&base::find(self.build.store, name, &self.build.options.platform)?),
+            _ => base::layers(&base::wanted(self.build, name, &self.build.options.platform)?),
         }
     }
 
@@ -204,7 +204,7 @@ impl Work<'_> {
                 let items = tree.items(&tree.find(&source)?[0], b"", &Default::default())?;
                 let root = overlay::open_dir(&dir)?;
                 let keep = super::copy::Dress { keep_owner: true, ..Default::default() };
-                super::copy::Copier::new(&tree, &root, String::new(), keep).all(&items)?;
+                super::copy::Copier::new(&tree, &root, String::new(), &keep).all(&items)?;
             }
         }
         let how = match one.sharing.as_deref() {
@@ -254,7 +254,7 @@ impl Work<'_> {
         let seen = Overlay::mount(&dir, &[], true)?;
         let tree = Tree::open(&opened.root, "the context".into(), Some(&opened.ignore))?;
         let items = tree.items(&tree.find("/")?[0], b"", &Default::default())?;
-        super::copy::Copier::new(&tree, &seen.open()?, String::new(), Default::default()).all(&items)?;
+        super::copy::Copier::new(&tree, &seen.open()?, String::new(), &Default::default()).all(&items)?;
         Ok(seen)
     }
 

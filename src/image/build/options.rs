@@ -2,6 +2,7 @@
 
 use super::super::platform::Platform;
 use super::super::reference::Reference;
+use super::super::registry;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -36,6 +37,20 @@ pub enum Network {
     Host,
     /// Nothing but lo.
     None,
+}
+
+/// When an image that a build stands on is fetched from its registry, as podman has it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Pull {
+    /// Where the store does not have it.
+    #[default]
+    Missing,
+    /// In each build; what has not changed is not fetched again.
+    Always,
+    /// In each build, but the store's will do where the registry does not answer.
+    Newer,
+    /// Never.
+    Never,
 }
 
 /// Where a secret is.
@@ -74,6 +89,10 @@ pub struct Options {
     pub compression: Compression,
     /// Of RUN steps.
     pub network: Network,
+    /// Of the images that it stands on.
+    pub pull: Pull,
+    /// How their registries are spoken to.
+    pub registry: registry::Options,
     /// SOURCE_DATE_EPOCH, seconds since 1970.
     pub epoch: Option<i64>,
 }
@@ -94,6 +113,8 @@ impl Options {
             squash: false,
             compression: Compression::Gzip,
             network: Network::Host,
+            pull: Pull::Missing,
+            registry: registry::Options::default(),
             epoch: None,
         }
     }

@@ -6,6 +6,7 @@ use super::commit::Layer;
 use super::copy::{Copier, Dress, folder, is_folder, write};
 use super::error::{StepError, io, refused};
 use super::ignore::Ignore;
+use super::mode::Chmod;
 use super::overlay::Overlay;
 use super::plan::{Base, named};
 use super::select::{Found, Item, Tree, clean};
@@ -19,7 +20,7 @@ use std::os::fd::OwnedFd;
 struct Options {
     from: Option<String>,
     owner: Option<String>,
-    mode: Option<u32>,
+    mode: Option<Chmod>,
     exclude: Vec<String>,
     parents: bool,
     link: bool,
@@ -71,7 +72,7 @@ impl Work<'_> {
         let earlier = &self.build.plan.stages[..self.index];
         let layers = match named(earlier, &name, true) {
             Base::Stage(i) => self.build.stage(i, "COPY --from")?.layers.clone(),
-            _ => base::layers(&base::find(self.build.store, &name, &self.build.options.platform)?)?,
+            _ => base::layers(&base::wanted(self.build, &name, &self.build.options.platform)?)?,
         };
         let content: Vec<&str> = layers.iter().map(|l| l.diff_id.as_str()).collect();
         let content = content.join(" ");
@@ -123,9 +124,11 @@ impl Work<'_> {
                 "chown" => options.owner = Some(needed()?),
                 "chmod" => {
                     let text = needed()?;
-                    let mode = u32::from_str_radix(&text, 8).ok().filter(|m| *m <= 0o7777);
-                    let bad = || refused(format!("--chmod={text}"), "an octal number like 755 is wanted");
-                    options.mode = Some(mode.ok_or_else(bad)?);
+                    let bad = || {
+                        let wanted = "an octal number like 755, or changes like u=rwX,go=rX, are wanted";
+                        refused(format!("--chmod={text}"), wanted)
+                    };
+                    options.mode = Some(Chmod::parse(&text).ok_or_else(bad)?);
                 }
                 "exclude" => options.exclude.push(needed()?),
                 "parents" if !add => options.parents = truth()?,
@@ -156,7 +159,7 @@ impl Work<'_> {
         let from_context = options.from.is_none();
         let mtime = self.build.options.epoch.filter(|_| from_context);
         let strip = if from_context && !add { 0o6000 } else { 0 };
-        let dress = Dress { owner, keep_owner: !from_context, mode: options.mode, strip, mtime };
+        let dress = Dress { owner, keep_owner: !from_context, mode: options.mode.clone(), strip, mtime };
         let absolute = clean(&self.absolute(to));
         let ends = to.ends_with('/') || matches!(to, "." | "..") || to.ends_with("/.") || to.ends_with("/..");
         let several =
@@ -175,7 +178,7 @@ impl Work<'_> {
                 }
                 Source::Tree { dir: true, items, .. } => {
                     folder(&root, &absolute, owner.unwrap_or_default())?;
-                    Copier::new(tree, &root, absolute.clone(), dress).all(&items)?;
+                    Copier::new(tree, &root, absolute.clone(), &dress).all(&items)?;
                 }
                 Source::Tree { name, items, .. } => {
                     if add
@@ -195,7 +198,7 @@ impl Work<'_> {
                     } else {
                         items.into_iter().map(|i| Item { to: name.clone().into_bytes(), ..i }).collect()
                     };
-                    Copier::new(tree, &root, dir, dress).all(&items)?;
+                    Copier::new(tree, &root, dir, &dress).all(&items)?;
                 }
             }
         }

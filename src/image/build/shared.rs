@@ -10,9 +10,11 @@ use super::options::Options;
 use super::plan::Plan;
 use super::step::{Executor, Listener};
 use crate::image::layer::unpacked;
+use crate::image::platform::Platform;
 use crate::image::store::Store;
 use crate::image::unpack::Limits;
 use crate::image::workspace::Workspace;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -30,6 +32,8 @@ pub(super) struct Build<'a> {
     pub tell: &'a Listener<'a>,
     /// When the build began, or the epoch; RFC 3339.
     pub created: String,
+    /// What was fetched from registries.
+    pub fetched: Mutex<BTreeSet<(String, Platform)>>,
     pub failed: AtomicBool,
     pub slots: Vec<Slot>,
     pub pending: Mutex<Vec<Pending>>,
@@ -98,6 +102,13 @@ impl Build<'_> {
             self.cache.keep_step(&key, &record)?;
         }
         Ok(())
+    }
+
+    /// Of the image that is made of the wanted stage.
+    pub fn image_key(&self, stage: &Key) -> Key {
+        let options = self.options;
+        let said = format!("{:?} {:?} {}", options.labels, options.compression, options.squash);
+        stage.next(&["image", &said])
     }
 
     /// Waits for an earlier stage.

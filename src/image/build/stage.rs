@@ -32,21 +32,48 @@ pub(super) struct Work<'a> {
     folders: u32,
     /// All changes of the stage in one, where one layer is asked for.
     squashed: Option<Overlay>,
-    squashing: bool,
+    pub squashing: bool,
+    /// Only the key is wanted: nothing is carried out.
+    probing: bool,
     space: Option<Workspace>,
 }
 
 impl<'a> Work<'a> {
     /// Does all of it.
     pub fn run(build: &'a Build<'a>, index: usize) -> Result<Finished, BuildError> {
+        let squashing = build.options.squash && index == build.plan.target;
+        // One layer for all steps is known by the last step's key alone, so that is found out first.
+        if squashing && !build.options.no_cache {
+            let probed = Self::pass(build, index, squashing, true)?;
+            if build.cache.image(&build.image_key(&probed.key)).is_some() {
+                let stage = &build.plan.stages[index];
+                (build.tell)(&Event::Cached {
+                    stage: &stage.shown(index),
+                    number: 0,
+                    of: stage.steps.len() + 1,
+                });
+                return Ok(probed);
+            }
+        }
+        Self::pass(build, index, squashing, false)
+    }
+
+    fn pass(
+        build: &'a Build<'a>,
+        index: usize,
+        squashing: bool,
+        probing: bool,
+    ) -> Result<Finished, BuildError> {
         let stage = &build.plan.stages[index];
         let shown = stage.shown(index);
-        (build.tell)(&Event::Step {
-            stage: &shown,
-            number: 1,
-            of: stage.steps.len() + 1,
-            text: &stage.from.shown,
-        });
+        if !probing {
+            (build.tell)(&Event::Step {
+                stage: &shown,
+                number: 1,
+                of: stage.steps.len() + 1,
+                text: &stage.from.shown,
+            });
+        }
         let at = |source: StepError| at_place(&build.opened.source, &stage.from, source);
         let (config, layers, key) = match &stage.base {
             Base::Stage(i) => {
@@ -55,7 +82,6 @@ impl<'a> Work<'a> {
             }
             other => base::start(build, other, stage.platform.as_ref()).map_err(at)?,
         };
-        let squashing = build.options.squash && index == build.plan.target;
         let mut work = Self {
             build,
             index,
@@ -69,6 +95,7 @@ impl<'a> Work<'a> {
             folders: 0,
             squashed: None,
             squashing,
+            probing,
         };
         work.triggers()?;
         for (i, step) in stage.steps.iter().enumerate() {
@@ -94,7 +121,7 @@ impl<'a> Work<'a> {
         if build.failed.load(Ordering::Relaxed) {
             return Err(BuildError::GivenUp);
         }
-        if let Some(number) = number {
+        if let Some(number) = number.filter(|_| !self.probing) {
             let of = build.plan.stages[self.index].steps.len() + 1;
             (build.tell)(&Event::Step { stage: &self.shown, number, of, text: &step.shown });
         }
@@ -220,6 +247,9 @@ impl<'a> Work<'a> {
         act: impl FnOnce(&mut Self, &Overlay) -> Result<(), StepError>,
     ) -> Result<(Option<Layer>, String), StepError> {
         self.key = key;
+        if self.probing {
+            return Ok((None, self.build.created.clone()));
+        }
         if self.squashing {
             let seen = match self.squashed.take() {
                 Some(seen) => seen,

@@ -54,6 +54,13 @@ pub enum Event<'a> {
         /// Of the stage.
         of: usize,
     },
+    /// An image that the build stands on comes from its registry.
+    Pull {
+        /// Its name.
+        reference: &'a str,
+        /// Bytes that came.
+        done: u64,
+    },
     /// A command printed.
     Output {
         /// Stage's name.

@@ -52,14 +52,39 @@ pub fn own(cache_dir: &Path) -> Result<Kernel, MachineError> {
     store::used(cache_dir, Origin::Own).ok_or_else(looked)
 }
 
+/// The same kernel with the modules that Firecracker's and cloud-hypervisor's guests need.
+pub(super) fn for_hypervisors(kernel: &Kernel) -> Result<Kernel, MachineError> {
+    let beside = kernel.vmlinux.parent().unwrap_or(Path::new(".")).join(fetch::HYPERVISOR);
+    let modules = if beside.is_dir() {
+        modules::those_in_order(&kernel.release, &beside, modules::HYPERVISOR)?
+    } else if kernel.origin == Origin::Distribution {
+        let module = "vmw_vsock_virtio_transport".to_owned();
+        return Err(MachineError::NoModule { release: kernel.release.clone(), module });
+    } else {
+        // The user's own, who has built in what it needs or put it beside the kernel.
+        kernel.modules.clone()
+    };
+    Ok(Kernel { modules, ..kernel.clone() })
+}
+
+/// What QEMU boots of a kernel's file.
+pub(super) fn vmlinux_of(path: &Path) -> Result<Vec<u8>, MachineError> {
+    let file = std::fs::read(path).map_err(io("read", path))?;
+    prepared(path, &file)
+}
+
+fn prepared(path: &Path, file: &[u8]) -> Result<Vec<u8>, MachineError> {
+    let bad = |why: String| MachineError::BadKernel { path: path.to_owned(), why };
+    vmlinux::prepare(&vmlinux::of_kernel(file).map_err(bad)?).map_err(bad)
+}
+
 /// A bzImage or vmlinux with its modules, if any, in a folder `modules` beside it.
 fn of_user(cache_dir: &Path, path: &Path) -> Result<Kernel, MachineError> {
     let file = std::fs::read(path).map_err(io("read", path))?;
     let key = cache::key([b"2".as_slice(), file.as_slice()]);
     let vmlinux = store::dir(cache_dir).join("given").join(key);
     if !vmlinux.is_file() {
-        let bad = |why: String| MachineError::BadKernel { path: path.to_owned(), why };
-        let bytes = vmlinux::prepare(&vmlinux::of_kernel(&file).map_err(bad)?).map_err(bad)?;
+        let bytes = prepared(path, &file)?;
         cache::put(&vmlinux, |to| std::fs::write(to, &bytes).map_err(io("write", to)))?;
     }
     let release = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();

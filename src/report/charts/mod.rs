@@ -1,9 +1,11 @@
 //! Charts, each as SVG and PNG. A figure from emulation carries its mark in every one.
 
-mod canvas;
+pub(super) mod canvas;
+pub mod density;
 mod image_size;
 mod memory;
 mod phases;
+mod rows;
 mod startup;
 
 use super::error::{ReportError, io};
@@ -36,7 +38,7 @@ pub struct Chart {
 }
 
 /// What a chart file has to offer: its height, and a drawing that works on both backends.
-trait Drawing {
+pub(super) trait Drawing {
     const NAME: &'static str;
     const TITLE: &'static str;
     const CAPTION: &'static str;
@@ -47,11 +49,7 @@ trait Drawing {
 
 /// Draws all that the record has figures for, into `dir`.
 pub fn draw_all(dir: &Path, record: &Record, summary: &Summary) -> Result<Vec<Chart>, ReportError> {
-    static FONTS: Once = Once::new();
-    FONTS.call_once(|| {
-        // Fails only for a font that cannot be parsed; then drawing fails as well, and says so.
-        let _ = register_font("sans-serif", FontStyle::Normal, FONT);
-    });
+    register();
     let charts = [
         write(dir, &startup::Startup::of(record, summary))?,
         write(dir, &phases::Phases::of(record))?,
@@ -59,6 +57,21 @@ pub fn draw_all(dir: &Path, record: &Record, summary: &Summary) -> Result<Vec<Ch
         write(dir, &memory::Memory::of(record, summary))?,
     ];
     Ok(charts.into_iter().flatten().collect())
+}
+
+/// Gives the drawing library its font, once.
+fn register() {
+    static FONTS: Once = Once::new();
+    FONTS.call_once(|| {
+        // Fails only for a font that cannot be parsed; then drawing fails as well, and says so.
+        let _ = register_font("sans-serif", FontStyle::Normal, FONT);
+    });
+}
+
+/// One chart of another room of the report's; none where there is nothing to draw.
+pub(super) fn draw<D: Drawing>(dir: &Path, drawing: &D) -> Result<Option<Chart>, ReportError> {
+    register();
+    write(dir, drawing)
 }
 
 fn write<D: Drawing>(dir: &Path, drawing: &D) -> Result<Option<Chart>, ReportError> {
@@ -88,6 +101,12 @@ pub(super) fn marked(target: &TargetFacts) -> String {
     } else {
         format!("{} ({})", target.name, target.accelerator)
     }
+}
+
+/// The n-th colour of a series, for the page.
+pub(super) fn css_colour(n: usize) -> String {
+    let RGBColor(red, green, blue) = canvas::colour(n);
+    format!("#{red:02x}{green:02x}{blue:02x}")
 }
 
 /// Each target has its colour, the bare process a grey one.
