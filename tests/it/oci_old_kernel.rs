@@ -35,11 +35,12 @@ const MOUNT_API: [&str; 6] = ["open_tree", "move_mount", "mount_setattr", "fsope
 fn all_is_mounted_masked_and_sealed_without_the_new_mount_calls() {
     let volume = tempfile::tempdir().expect("folder");
     std::fs::write(volume.path().join("file"), "seen\n").expect("file");
-    let script = "cat /vol/file; touch /vol/x 2>/dev/null || echo read-only; busybox wc -c < /proc/kcore; \
-                  ls /proc/acpi | busybox wc -l; echo 1 2>/dev/null > /proc/sys/kernel/hostname || echo kept; \
+    let script = "cat /vol/file; touch /vol/x 2>/dev/null || echo read-only; busybox wc -c < /proc/version; \
+                  ls /proc/fs | busybox wc -l; echo 1 2>/dev/null > /proc/sys/kernel/hostname || echo kept; \
                   touch /x 2>/dev/null || echo root kept";
     let change = |c: &mut serde_json::Value| {
         c["root"]["readonly"] = json!(true);
+        c["linux"]["maskedPaths"] = json!(["/proc/version", "/proc/acpi", "/proc/fs"]);
         c["mounts"].as_array_mut().expect("mounts").push(
             json!({"destination": "/vol", "type": "bind", "source": volume.path(), "options": ["rbind", "ro", "nosuid"]}),
         );
@@ -50,7 +51,7 @@ fn all_is_mounted_masked_and_sealed_without_the_new_mount_calls() {
     let then = run_without(&MOUNT_API, &oci);
     assert_eq!(text(&then), text(&now), "{}", errors(&then));
     assert!(
-        text(&now).starts_with("seen\nread-only\n0\n") && text(&now).ends_with("kept\nroot kept\n"),
+        text(&now).starts_with("seen\nread-only\n0\n0\n") && text(&now).ends_with("kept\nroot kept\n"),
         "{}",
         text(&now)
     );
