@@ -95,6 +95,9 @@ fn code(error: &anyhow::Error) -> u8 {
         if let Some(MachineError::UnknownKernel { .. }) = cause.downcast_ref() {
             return USAGE;
         }
+        if let Some(ImageError::Foreign { .. }) = cause.downcast_ref() {
+            return LACKS;
+        }
         if let Some(RecordError::Misfits(_)) = cause.downcast_ref() {
             return USAGE;
         }
@@ -136,6 +139,9 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
         }
         if let Some(MachineError::NoOwnKernel { .. }) = cause.downcast_ref() {
             return Some("taremark kernel build (minutes, once)".into());
+        }
+        if let Some(ImageError::Foreign { host, .. }) = cause.downcast_ref() {
+            return Some(format!("an image for {host}; `taremark compat` shows what else there is"));
         }
         if let Some(ImageError::NotFound(_)) = cause.downcast_ref() {
             return Some(

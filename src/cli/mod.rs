@@ -10,6 +10,7 @@ mod adapt;
 mod bench;
 mod bytes;
 mod compare;
+mod compat;
 mod completions;
 mod containers;
 mod cp;
@@ -83,6 +84,8 @@ enum Verb {
     Aa(aa::Arguments),
     /// How many instances fit, what one more costs, and several starts at once
     Density(density::Arguments),
+    /// What runs in a container and what only in a machine, tried here
+    Compat(compat::Arguments),
     /// Import, load, list, inspect and remove images
     Image(image::Arguments),
     /// Run an image in a container, a microVM, or as a bare process
@@ -141,6 +144,7 @@ pub fn main() -> ExitCode {
         Verb::History(a) => history::run(&a),
         Verb::Aa(a) => aa::run(&a),
         Verb::Density(a) => density::run(&a),
+        Verb::Compat(a) => compat::run(&a),
         Verb::Image(a) => image::run(&a),
         Verb::Run(a) => run::run(&a),
         Verb::Ps(a) => ps::run(&a),

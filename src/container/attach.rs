@@ -2,11 +2,14 @@
 //! are told by ENOSYS, and the callers fall back).
 
 use crate::sys::mount_attr::{MountAttr, mount_setattr};
+use nix::mount::MsFlags;
+use rustix::fs::{CWD, Mode, mkdirat};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create,
     fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
 };
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 /// MOUNT_ATTR_RDONLY of linux/mount.h.
 const READ_ONLY: u64 = 1;
@@ -16,6 +19,18 @@ fn copy(at: &OwnedFd) -> std::io::Result<OwnedFd> {
     let flags =
         OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
     Ok(open_tree(at, "", flags | OpenTreeFlags::AT_RECURSIVE)?)
+}
+
+/// A copy of the mount at the path `source`, for a bind; `recursive`: with all that is mounted below it. None where the
+/// kernel does not know the call.
+pub fn copy_of(source: &Path, recursive: bool) -> std::io::Result<Option<OwnedFd>> {
+    let all = if recursive { OpenTreeFlags::AT_RECURSIVE } else { OpenTreeFlags::empty() };
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | all;
+    match open_tree(rustix::fs::CWD, source, flags) {
+        Ok(tree) => Ok(Some(tree)),
+        Err(rustix::io::Errno::NOSYS) => Ok(None),
+        Err(e) => Err(e.into()),
+    }
 }
 
 /// Mounts `tree` over `target`.
@@ -28,6 +43,17 @@ pub fn put(tree: &OwnedFd, target: &OwnedFd) -> std::io::Result<()> {
 pub fn restrict(mounted: &OwnedFd) -> std::io::Result<()> {
     let attr = MountAttr { set: READ_ONLY, ..MountAttr::default() };
     mount_setattr(mounted.as_fd(), false, &attr)
+}
+
+/// Binds the folder `source` over `name` in `dir`, with exactly these of the flags ro, nosuid, nodev and noexec.
+pub fn bind_at(source: &Path, flags: MsFlags, dir: &OwnedFd, name: &str) -> std::io::Result<()> {
+    let tree = open_tree(CWD, source, OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC)?;
+    // These four are the first bits of both mount(2) and mount_setattr(2).
+    let all = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    let (set, clear) = ((flags & all).bits(), (all - flags).bits());
+    mount_setattr(tree.as_fd(), false, &MountAttr { set, clear, ..MountAttr::default() })?;
+    mkdirat(dir, name, Mode::from_raw_mode(0o755))?;
+    Ok(move_mount(&tree, "", dir, name, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?)
 }
 
 /// Binds `target` over itself, read-only. It is so before anyone can see it.

@@ -41,10 +41,20 @@ pub fn warn_of_unknown(wanted: &Capabilities) {
 /// Before the user is changed: takes everything out of the bounding set that is not to stay in it.
 pub fn drop_bounding(wanted: &Capabilities) -> Result<(), std::io::Error> {
     let wanted = set(&wanted.bounding);
-    // Those that the kernel has follow each other; it says EINVAL to the first that it does not know.
-    let known = (0..64).map_while(|cap| process::in_bounding_set(cap).map(|there| (cap, there)));
-    let to_drop = known.filter(|(cap, there)| *there && wanted & 1 << cap == 0);
-    to_drop.into_iter().try_for_each(|(cap, _)| process::drop_from_bounding_set(cap))
+    for cap in (0..64).filter(|cap| wanted & 1 << cap == 0) {
+        match (process::drop_from_bounding_set(cap), process::in_bounding_set) {
+            (Ok(()), _) => {}
+            // Those that the kernel has follow each other; it says EINVAL to the first that it does not know.
+            (Err(e), _) if e.raw_os_error() == Some(nix::libc::EINVAL) => break,
+            // Without the right to drop it: no error where it is not there.
+            (Err(e), in_set) => match in_set(cap) {
+                Some(true) => return Err(e),
+                Some(false) => {}
+                None => break,
+            },
+        }
+    }
+    Ok(())
 }
 
 /// After the user is changed: the other four sets. Ambient ones that are not permitted and inheritable cannot be

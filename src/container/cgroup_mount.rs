@@ -1,9 +1,10 @@
 //! /sys/fs/cgroup of a container: its own part of each hierarchy, by the cgroup namespace, or by a bind where it has none.
 
+use super::attach;
 use super::cgroup::{Hierarchies, RunCgroup};
 use super::config::{Mount, NamespaceKind, RuntimeConfig};
 use super::mount_options::parse;
-use super::rootfs::{Step, by_fd, make_dir};
+use super::rootfs::{Step, make_dir, short};
 use nix::mount::{MsFlags, mount};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -28,11 +29,11 @@ pub fn mount_cgroups(
         // Opened anew: a descriptor from before the mount leads beneath it.
         let mounted = make_dir(root, path)?;
         let flags = flags | MsFlags::MS_REMOUNT | MsFlags::MS_BIND;
-        mount(None::<&str>, by_fd(&mounted).as_str(), None::<&str>, flags, None::<&str>).map_err(failed)
+        mount(None::<&str>, short(&mounted).as_str(), None::<&str>, flags, None::<&str>).map_err(failed)
     };
     let one = |path: &Path, kind: &str, data: Option<&str>, own: Option<PathBuf>| {
         let target = make_dir(root, path)?;
-        let at = by_fd(&target);
+        let at = short(&target);
         if by_namespace(config) {
             return mount(Some("cgroup"), at.as_str(), Some(kind), flags, data).map_err(failed);
         }
@@ -46,11 +47,28 @@ pub fn mount_cgroups(
     };
     let target = make_dir(root, &m.destination)?;
     let plain = flags & !MsFlags::MS_RDONLY;
-    mount(Some("tmpfs"), by_fd(&target).as_str(), Some("tmpfs"), plain, Some("mode=755")).map_err(failed)?;
+    mount(Some("tmpfs"), short(&target).as_str(), Some("tmpfs"), plain, Some("mode=755")).map_err(failed)?;
+    let top = make_dir(root, &m.destination)?;
     for hierarchy in all {
         let names = hierarchy.controllers.join(",");
         let own = hierarchy.controllers.first().and_then(|c| cgroup.dir(c));
+        if let Some(own) = own.as_deref().filter(|_| !by_namespace(config) && !other_times(flags)) {
+            match attach::bind_at(own, flags, &top, &names) {
+                // One that this user may not make is not shown.
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(e) if e.raw_os_error() == Some(nix::libc::ENOSYS) => {}
+                other => {
+                    other.map_err(|e| Step::new("mount cgroup on", &shown, e))?;
+                    continue;
+                }
+            }
+        }
         one(&m.destination.join(&names), "cgroup", Some(&names), own)?;
     }
     remount(&m.destination, flags)
+}
+
+/// Whether access times are kept in another way than the default.
+fn other_times(flags: MsFlags) -> bool {
+    flags.intersects(MsFlags::MS_NOATIME | MsFlags::MS_STRICTATIME | MsFlags::MS_NODIRATIME)
 }

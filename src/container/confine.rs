@@ -33,9 +33,9 @@ fn named(what: &'static str, object: &'static str) -> impl FnOnce(std::io::Error
 /// The working directory: by no magic link, as /proc/self/fd/N could be a folder of the host that the caller left open,
 /// and in sight of the root (CVE-2024-21626).
 fn enter(cwd: &str) -> std::io::Result<()> {
-    use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let dir = openat2(CWD, cwd, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS)?;
+    use rustix::fs::{CWD, OFlags, ResolveFlags};
+    let flags = OFlags::PATH | OFlags::DIRECTORY;
+    let dir = super::open::open_at(CWD, cwd, flags, ResolveFlags::NO_MAGICLINKS)?;
     rustix::process::fchdir(&dir)?;
     // The kernel says "(unreachable)" of a folder that is not beneath the root.
     let seen = rustix::process::getcwd(Vec::new())?;

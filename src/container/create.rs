@@ -127,7 +127,7 @@ pub(super) fn now() -> String {
 
 fn prepare_in(wish: Wish, dir: &StateDir, trace: Trace, saved: &mut Saved) -> Result<Launched, RuntimeError> {
     let options = wish.options;
-    let save = |pid| {
+    let save = |pid: i32| {
         (saved.pid, saved.start_time) = (pid, start_time(pid).unwrap_or(0));
         dir.save(saved)?;
         match &options.pid_file {

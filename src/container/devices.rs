@@ -1,11 +1,12 @@
 //! /dev of a container: the specification's default devices and links, and those of the config.
 
+use super::attach;
 use super::config::{Device, RuntimeConfig};
-use super::rootfs::Step;
+use super::rootfs::{Step, by_fd};
 use nix::mount::{MsFlags, mount};
-use nix::sys::stat::{Mode, SFlag, makedev, mknod, umask};
-use rustix::fs::{AtFlags, symlinkat};
-use std::os::fd::{AsRawFd, OwnedFd};
+use nix::sys::stat::{Mode, SFlag, makedev, mknodat, umask};
+use rustix::fs::{AtFlags, FileType, OFlags, openat, symlinkat};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 /// runtime-spec, config-linux.md, Default Devices: name, major, minor.
@@ -45,8 +46,7 @@ pub fn make(root: &OwnedFd, config: &RuntimeConfig, user_namespace: bool) -> Res
 }
 
 fn node(dir: &OwnedFd, name: &str, kind: SFlag, number: u64, mode: u32) -> Result<(), Step> {
-    let path = format!("/proc/self/fd/{}/{name}", dir.as_raw_fd());
-    match mknod(path.as_str(), kind, Mode::from_bits_truncate(mode), number) {
+    match mknodat(dir, name, kind, Mode::from_bits_truncate(mode), number) {
         Ok(()) | Err(nix::Error::EEXIST) => Ok(()),
         Err(e) => Err(Step::new("make device", name, e.into())),
     }
@@ -64,13 +64,28 @@ fn matches(dir: &OwnedFd, name: &str, kind: SFlag, number: u64) -> std::io::Resu
     if same { Ok(()) } else { Err(std::io::Error::other("another file is there already")) }
 }
 
-/// The host's device: mknod is not allowed in a user namespace.
+/// The host's device: mknod is not allowed in a user namespace. Never through a link of the image, which would lead into
+/// the host's files: they are still in sight.
 fn bind(dev: &OwnedFd, name: &str, host: &Path) -> Result<(), Step> {
-    let path = format!("/proc/self/fd/{}/{name}", dev.as_raw_fd());
     let failed = |e: std::io::Error| Step::new("bind device", name, e);
-    std::fs::OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
-    mount(Some(host), path.as_str(), None::<&str>, MsFlags::MS_BIND, None::<&str>)
-        .map_err(|e| failed(e.into()))
+    let open = |flags| openat(dev, name, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, 0o644.into());
+    let target = match open(OFlags::PATH) {
+        Err(rustix::io::Errno::NOENT) => {
+            open(OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY).map_err(|e| failed(e.into()))?;
+            open(OFlags::PATH)
+        }
+        other => other,
+    };
+    let target = target.map_err(|e| failed(e.into()))?;
+    let is_link = rustix::fs::fstat(&target).is_ok_and(|s| FileType::from_raw_mode(s.st_mode).is_symlink());
+    if is_link {
+        return Err(failed(std::io::Error::other("a link is there already")));
+    }
+    match attach::copy_of(host, false).map_err(failed)? {
+        Some(tree) => attach::put(&tree, &target).map_err(failed),
+        None => mount(Some(host), by_fd(&target).as_str(), None::<&str>, MsFlags::MS_BIND, None::<&str>)
+            .map_err(|e| failed(e.into())),
+    }
 }
 
 fn declared(root: &OwnedFd, device: &Device, user_namespace: bool) -> Result<(), Step> {

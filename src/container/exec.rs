@@ -7,7 +7,7 @@ use super::error::{RuntimeError, io, system};
 use super::exec_child::{self, Joining};
 use super::state::{Saved, StateDir, Status};
 use super::{exec_process, listen, namespaces, relay, seccomp, sync};
-use crate::sys::process::{Forked, catch_signals, fork_into, forward_to, wait_for};
+use crate::sys::process::{Forked, catch_signals, fork_into, forward_to, not_dumpable, wait_for};
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 
@@ -91,8 +91,13 @@ fn start(
         filter: filter.as_ref(),
         console: console.map(|c| &c.to),
         preserved: &preserved,
-        sync: &theirs,
+        sync: sync::Line::Socket(theirs),
     };
+    if !joining.namespaces.contains(nix::sched::CloneFlags::CLONE_NEWUSER) {
+        // Before the clone, which hands it on: the container's processes see this one, and must not see into it, as it is
+        // the runtime until the exec.
+        not_dumpable().map_err(system("make the process undumpable"))?;
+    }
     if config.namespace(NamespaceKind::Pid).is_some() {
         // A pid namespace takes in children only.
         nix::sched::setns(&init, nix::sched::CloneFlags::CLONE_NEWPID)
@@ -106,7 +111,6 @@ fn start(
         Forked::Parent { pid, .. } => pid,
     };
     drop(joining);
-    drop(theirs);
     match sync::heard(&ours, false, || Ok(())) {
         Ok(_) => Ok(pid),
         Err(e) => {

@@ -6,7 +6,7 @@ use super::confine::Confine;
 use super::listen::Preserved;
 use super::procfs::Procfs;
 use super::rootfs::{self, Step};
-use super::sync::{Report, tell};
+use super::sync::{Line, Report, tell};
 use super::terminal::Terminal;
 use super::{scheduling, seccomp};
 use crate::sys::process;
@@ -34,13 +34,13 @@ pub struct Joining<'a> {
     /// Descriptors that it keeps.
     pub preserved: &'a Preserved,
     /// To the parent.
-    pub sync: &'a OwnedFd,
+    pub sync: Line<'a>,
 }
 
 /// Runs in the child and never returns.
 pub fn run(joining: &Joining) -> ! {
     let Err(step) = steps(joining);
-    tell(joining.sync, &step.report());
+    tell(&joining.sync, step.report());
     process::exit_now(255)
 }
 
@@ -51,10 +51,6 @@ fn steps(j: &Joining) -> Result<Infallible, Step> {
     scheduling::keep_on(&affinity.initial).map_err(named("set", "process.execCPUAffinity.initial"))?;
     join(&j.tasks).map_err(named("join", "the cgroup"))?;
     let procfs = Procfs::open()?;
-    if !j.namespaces.contains(CloneFlags::CLONE_NEWUSER) {
-        // The container's processes see this one, and must not see into it: it is the runtime until the exec.
-        process::not_dumpable().map_err(named("make", "the process undumpable"))?;
-    }
     // All at once, so that the kernel takes the rights from the user namespace that is entered (setns(2), PID file
     // descriptors). Its root and working directory are then the container's.
     nix::sched::setns(j.init, j.namespaces.difference(CloneFlags::CLONE_NEWPID))
@@ -74,6 +70,6 @@ fn steps(j: &Joining) -> Result<Infallible, Step> {
         procfs: &procfs,
     };
     let program = confine.limit()?;
-    tell(j.sync, &Report::Ready(Vec::new()));
+    tell(&j.sync, Report::Ready(Vec::new()));
     Err(confine.execute(&program))
 }

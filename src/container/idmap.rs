@@ -6,6 +6,7 @@
 use super::config::{IdMapping, Mount, NamespaceKind, RuntimeConfig};
 use super::error::{RuntimeError, io, system};
 use super::mount_options::parse;
+use super::sync::Line;
 use crate::sys::mount_attr::{MOUNT_ATTR_IDMAP, MountAttr, mount_setattr};
 use crate::sys::process::{Forked, exit_now, fork_into, wait_for};
 use nix::sched::CloneFlags;
@@ -58,6 +59,7 @@ fn prepare_one(config: &RuntimeConfig, bundle: &Path, m: &Mount) -> Result<Owned
 /// A user namespace with these mappings, held by its descriptor alone.
 fn user_namespace(uids: &[IdMapping], gids: &[IdMapping]) -> Result<OwnedFd, RuntimeError> {
     let (ours, theirs) = super::sync::pair()?;
+    let theirs = Line::Socket(theirs);
     let child = match fork_into(CloneFlags::CLONE_NEWUSER.bits() as u64, None).map_err(system("clone3"))? {
         Forked::Child => {
             drop(ours);

@@ -9,7 +9,7 @@ use super::place::Place;
 use super::procfs::Procfs;
 use super::rootfs::{self, Step};
 use super::state::Saved;
-use super::sync::{Report, tell, wait};
+use super::sync::{Line, Report, tell, wait};
 use super::terminal::Terminal;
 use super::trace::Trace;
 use super::{cgroup_mount, cover, devices, hooks, idmap, network};
@@ -32,7 +32,7 @@ pub struct Init<'a> {
     /// Its cgroup.
     pub place: Place<'a>,
     /// To and from the parent.
-    pub sync: OwnedFd,
+    pub sync: Line<'a>,
     /// `create` only: a FIFO; a byte in it is the word to go.
     pub gate: Option<OwnedFd>,
     /// Where the master of the terminal goes.
@@ -58,10 +58,9 @@ pub struct Init<'a> {
 }
 
 /// Runs in the child and never returns.
-pub fn run(mut init: Init) -> ! {
-    let trace = std::mem::replace(&mut init.trace, Trace::new(false)).again();
-    let Err(step) = steps(&init, trace);
-    tell(&init.sync, &step.report());
+pub fn run(init: &Init) -> ! {
+    let Err(step) = steps(init, init.trace.again());
+    tell(&init.sync, step.report());
     if init.started.get() {
         // Nobody listens at the socket any more once `start` has been called.
         let line = format!("tarec: {}\n", step.text());
@@ -90,11 +89,6 @@ fn steps(init: &Init, mut trace: Trace) -> Result<Infallible, Step> {
     }
     let pid = if config.hooks.is_some() { own_pid() } else { 0 };
     let procfs = Procfs::open()?;
-    if !user_namespace {
-        // Whoever shares the pid namespace does not see into this process (PR_SET_DUMPABLE); the exec undoes it. In a
-        // user namespace its files in /proc would no longer be its own.
-        process::not_dumpable().map_err(|e| Step::new("make", "the init undumpable", e))?;
-    }
     namespaces::unshare_late(config)?;
     identity(config)?;
     trace.done("namespaces");
@@ -144,8 +138,10 @@ fn mount_all(init: &Init, root: &OwnedFd, pid: i32, procfs: &Procfs, trace: &mut
 /// The runtime's hooks, then those that run here, in the container's namespaces, with the host's files in sight.
 fn hooks_before_pivot(init: &Init, pid: i32) -> Result<(), Step> {
     let Some(all) = init.config.hooks.as_ref().filter(|h| h.before_pivot()) else { return Ok(()) };
-    tell(&init.sync, &Report::Mounted);
+    tell(&init.sync, Report::Mounted);
     wait(&init.sync)?;
+    // As with other runtimes; where the mounts have left it is nobody's business.
+    nix::unistd::chdir(init.bundle).map_err(|e| Step::new("enter", "the bundle", e.into()))?;
     let state = init.saved.state("creating", pid).to_string();
     hooks::run("createContainer", &all.create_container, state.as_bytes()).map_err(|e| Step::of_hook(&e))
 }
@@ -256,7 +252,7 @@ fn last_steps(init: &Init, pid: i32, procfs: &Procfs, mut trace: Trace) -> Resul
 
 /// Reports the time line, and for `create` waits for `start`. The filter comes after, so that it cannot forbid this.
 fn tell_ready(init: &Init, trace: Trace) -> Result<(), Step> {
-    tell(&init.sync, &Report::Ready(trace.into_spans()));
+    tell(&init.sync, Report::Ready(trace.into_spans()));
     let Some(gate) = &init.gate else { return Ok(()) };
     let mut fds = [nix::poll::PollFd::new(std::os::fd::AsFd::as_fd(gate), nix::poll::PollFlags::POLLIN)];
     let waited = nix::poll::poll(&mut fds, nix::poll::PollTimeout::NONE);

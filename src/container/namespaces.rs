@@ -24,9 +24,8 @@ fn flag(kind: NamespaceKind) -> CloneFlags {
 }
 
 /// Namespaces that clone3 makes: all new ones but cgroup (made once the child is in its cgroup, which becomes its
-/// root), time (which only unshare takes), and the network where the runtime makes it.
-pub fn clone_flags(config: &RuntimeConfig, rootless: bool) -> u64 {
-    let beside = super::network::is_made_beside(config, rootless);
+/// root), time (which only unshare takes), and the network where the runtime makes it (`beside`).
+pub fn clone_flags(config: &RuntimeConfig, beside: bool) -> u64 {
     let made = config.linux.namespaces.iter().filter(|n| n.path.is_none());
     let made = made.filter(|n| !matches!(n.kind, NamespaceKind::Cgroup | NamespaceKind::Time));
     let made = made.filter(|n| !(beside && n.kind == NamespaceKind::Network));

@@ -4,8 +4,9 @@
 //! links would turn the write on something else (CVE-2019-16884, CVE-2025-52881). Entries under `self` and `sys` are
 //! those of the caller's namespaces, whichever procfs they are reached through.
 
+use super::open::open_at;
 use super::rootfs::Step;
-use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::{Mode, OFlags, ResolveFlags};
 use std::os::fd::OwnedFd;
 
 /// linux/magic.h, and PROC_ROOT_INO of linux/proc_ns.h.
@@ -28,9 +29,9 @@ impl Procfs {
 
     /// Writes `text` to `path`, relative. Nothing that is mounted over an entry is followed, nor any magic link.
     pub fn write(&self, path: &str, text: &str) -> std::io::Result<()> {
-        let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let flags = OFlags::WRONLY | OFlags::NOCTTY;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_XDEV | ResolveFlags::NO_MAGICLINKS;
-        let file = openat2(&self.0, path, flags, Mode::empty(), resolve)?;
+        let file = open_at(&self.0, path, flags, resolve)?;
         let written = rustix::io::write(&file, text.as_bytes())?;
         if written == text.len() { Ok(()) } else { Err(std::io::ErrorKind::WriteZero.into()) }
     }

@@ -1,8 +1,9 @@
 //! The program of a process: found, and shown to be one that may be executed.
 
 use super::config::Process;
+use super::open::open_at;
 use super::rootfs::Step;
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::{CWD, OFlags, ResolveFlags};
 use std::ffi::CString;
 
 /// Path, arguments, environment.
@@ -42,8 +43,8 @@ pub fn find(p: &Process, more: &[String]) -> Result<Program, Step> {
 fn is_a_file(path: &str) -> Result<(), Step> {
     let mut path = path.to_owned();
     for _ in 0..DEPTH {
-        let open = |flags| openat2(CWD, path.as_str(), flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS);
-        let quietly = OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+        let open = |flags| open_at(CWD, path.as_str(), flags, ResolveFlags::NO_MAGICLINKS);
+        let quietly = OFlags::NOCTTY | OFlags::NONBLOCK;
         let file = match open(OFlags::RDONLY | quietly) {
             Ok(file) => file,
             // May be executed and not read: no script then.

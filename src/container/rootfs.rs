@@ -10,10 +10,11 @@
 use super::attach;
 use super::config::{Mount, RuntimeConfig};
 use super::mount_options::{Options, parse, propagation};
+use super::open::open_at;
 use super::sync::Report;
 use crate::sys::mount_attr::{MountAttr, mount_setattr};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use rustix::fs::{Mode, OFlags, ResolveFlags, mkdirat, openat2};
+use rustix::fs::{Mode, OFlags, ResolveFlags, mkdirat};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -138,7 +139,7 @@ pub fn open_root(path: &Path) -> Result<OwnedFd, Step> {
 fn beneath(root: &OwnedFd, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
     let relative = path.strip_prefix("/").unwrap_or(path);
     let relative = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
-    openat2(root, relative, flags | OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::IN_ROOT)
+    open_at(root, relative, flags | OFlags::PATH, ResolveFlags::IN_ROOT)
 }
 
 /// Opens whatever is at `path` beneath the root, a link itself included.
@@ -177,41 +178,72 @@ pub(super) fn make_file(root: &OwnedFd, path: &Path) -> Result<OwnedFd, Step> {
     beneath(root, path, OFlags::empty()).map_err(failed("open", path))
 }
 
+/// A path to what was opened, for mount(2): `.`, once it is the working directory, as a walk through /proc costs more than
+/// some mounts do; else (a file, a folder that may not be entered) its name there.
+pub(super) fn short(fd: &OwnedFd) -> String {
+    if rustix::process::fchdir(fd).is_ok() { ".".to_owned() } else { by_fd(fd) }
+}
+
 pub(super) fn by_fd(fd: &OwnedFd) -> String {
     format!("/proc/self/fd/{}", fd.as_raw_fd())
 }
 
-/// Mounts one entry of `mounts` beneath the root; `tree`: ready, with its ids mapped. Mounts of cgroups are for
+/// Mounts one entry of `mounts` beneath the root; `ready`: with its ids mapped. Mounts of cgroups are for
 /// [`super::cgroup_mount`].
-pub fn mount_one(root: &OwnedFd, m: &Mount, bundle: &Path, tree: Option<&OwnedFd>) -> Result<(), Step> {
+///
+/// A bind goes from descriptor to descriptor, and what is changed about it is changed by the descriptor of the new mount:
+/// no path is followed twice (CVE-2021-30465). File systems are mounted by mount(2) through the descriptor of their
+/// place, one call instead of five; /proc is known to be the kernel's there.
+pub fn mount_one(root: &OwnedFd, m: &Mount, bundle: &Path, ready: Option<&OwnedFd>) -> Result<(), Step> {
     let options = parse(&m.options);
     let is_bind = options.flags.contains(MsFlags::MS_BIND);
     let source = if is_bind { bundle.join(&m.source) } else { PathBuf::from(&m.source) };
     let to = &m.destination;
+    let at_all = |e: std::io::Error| {
+        Step::new(&format!("mount {} on", source.display()), &to.display().to_string(), e)
+    };
+    let recursive = options.flags.contains(MsFlags::MS_REC);
+    let own = match ready {
+        None if is_bind => attach::copy_of(&source, recursive).map_err(at_all)?,
+        _ => None,
+    };
     let target = target_of(root, m, &options, &source)?;
-    let binding = options.flags & (MsFlags::MS_BIND | MsFlags::MS_REC);
+    let tree = ready.or(own.as_ref());
     match tree {
         Some(tree) => attach::put(tree, &target),
-        None if is_bind => mount(Some(&source), by_fd(&target).as_str(), None::<&str>, binding, None::<&str>)
-            .map_err(Into::into),
+        None if is_bind => {
+            let binding = options.flags & (MsFlags::MS_BIND | MsFlags::MS_REC);
+            let at = by_fd(&target);
+            mount(Some(&source), at.as_str(), None::<&str>, binding, None::<&str>).map_err(Into::into)
+        }
         None => {
-            let (at, data) = (by_fd(&target), options.data.as_deref());
+            // The options of others (overlay) may have paths that count from the caller's working directory.
+            let simple = matches!(m.kind.as_str(), "proc" | "sysfs" | "tmpfs" | "devpts" | "mqueue");
+            let at = if simple { short(&target) } else { by_fd(&target) };
+            let data = options.data.as_deref();
             mount(Some(&source), at.as_str(), Some(m.kind.as_str()), options.flags, data).map_err(Into::into)
         }
     }
-    .map_err(|e: std::io::Error| {
-        Step::new(&format!("mount {} on", source.display()), &to.display().to_string(), e)
-    })?;
-    after_mount(root, to, &options, &target)
+    .map_err(at_all)?;
+    after_mount(root, to, &options, tree, &target)
 }
 
-/// What mount(2) does not do in one call.
-fn after_mount(root: &OwnedFd, to: &Path, options: &Options, below: &OwnedFd) -> Result<(), Step> {
-    let open = || beneath(root, to, OFlags::empty()).map_err(failed("open", to));
+/// What one call does not do. `tree` is the new mount; without it, it is found by its path.
+fn after_mount(
+    root: &OwnedFd,
+    to: &Path,
+    options: &Options,
+    tree: Option<&OwnedFd>,
+    below: &OwnedFd,
+) -> Result<(), Step> {
+    let open = || match tree {
+        Some(tree) => tree.try_clone().map_err(failed("open", to)),
+        None => beneath(root, to, OFlags::empty()).map_err(failed("open", to)),
+    };
     if options.flags.contains(MsFlags::MS_BIND) {
         let restrict = options.flags & !(MsFlags::MS_BIND | MsFlags::MS_REC);
         if !restrict.is_empty() || has_any(&open()?, options.cleared) {
-            remount(root, to, restrict)?;
+            remount(&open()?, to, restrict)?;
         }
     } else if options.copy_up {
         super::copy_up::copy(below.as_fd(), open()?.as_fd()).map_err(failed("copy what was at", to))?;
@@ -239,25 +271,23 @@ fn target_of(root: &OwnedFd, m: &Mount, options: &Options, source: &Path) -> Res
     if matches!(m.kind.as_str(), "proc" | "sysfs") {
         // Where /proc is a link of the image, masking it later would mask something else (CVE-2019-19921).
         let relative = m.destination.strip_prefix("/").unwrap_or(&m.destination);
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW;
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
-        openat2(root, relative, flags, Mode::empty(), resolve)
-            .map_err(failed("no link may lead to", &m.destination))?;
+        open_at(root, relative, flags, resolve).map_err(failed("no link may lead to", &m.destination))?;
     }
     Ok(target)
 }
 
 /// Changes the flags of a mount that was just made. Flags that the mount below has locked (nosuid, nodev, noexec of a
 /// host's mount seen from a user namespace) have to be repeated, or the kernel refuses.
-fn remount(root: &OwnedFd, path: &Path, flags: MsFlags) -> Result<(), Step> {
-    let mounted = beneath(root, path, OFlags::empty()).map_err(failed("open", path))?;
+fn remount(mounted: &OwnedFd, path: &Path, flags: MsFlags) -> Result<(), Step> {
     let flags = flags | MsFlags::MS_REMOUNT | MsFlags::MS_BIND;
-    let at = by_fd(&mounted);
+    let at = by_fd(mounted);
     let again = |flags| mount(None::<&str>, at.as_str(), None::<&str>, flags, None::<&str>);
     if again(flags).is_ok() {
         return Ok(());
     }
-    let locked = nix::sys::statvfs::fstatvfs(&mounted).map(|s| s.flags().bits()).unwrap_or(0);
+    let locked = nix::sys::statvfs::fstatvfs(mounted).map(|s| s.flags().bits()).unwrap_or(0);
     let keep = MsFlags::from_bits_truncate(locked)
         & (MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY);
     again(flags | keep).map_err(failed("remount", path))
@@ -326,14 +356,20 @@ pub fn make_readonly(root: &OwnedFd, path: &Path) -> Result<(), Step> {
     let at = by_fd(&target);
     let bind = MsFlags::MS_BIND | MsFlags::MS_REC;
     mount(Some(at.as_str()), at.as_str(), None::<&str>, bind, None::<&str>).map_err(failed("bind", path))?;
-    remount(root, path, MsFlags::MS_RDONLY)
+    let mounted = beneath(root, path, OFlags::empty()).map_err(failed("open", path))?;
+    remount(&mounted, path, MsFlags::MS_RDONLY)
 }
 
 /// After the pivot: the root itself read-only.
 pub fn make_root_readonly(root: &OwnedFd) -> Result<(), Step> {
     match attach::restrict(root) {
         Err(e) if e.raw_os_error() == Some(nix::libc::ENOSYS) => {
-            remount(root, Path::new("/"), MsFlags::MS_RDONLY)
+            let slash = Path::new("/");
+            remount(
+                &beneath(root, slash, OFlags::empty()).map_err(failed("open", slash))?,
+                slash,
+                MsFlags::MS_RDONLY,
+            )
         }
         other => other.map_err(failed("make read-only", Path::new("/"))),
     }

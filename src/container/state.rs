@@ -201,6 +201,13 @@ impl StateDir {
 
     /// Removes it.
     pub fn remove(self) -> Result<(), RuntimeError> {
+        // Nearly always these two are all there is.
+        for name in ["state.json", "config.json"] {
+            let _ = std::fs::remove_file(self.0.join(name));
+        }
+        if std::fs::remove_dir(&self.0).is_ok() {
+            return Ok(());
+        }
         std::fs::remove_dir_all(&self.0).map_err(io("remove", &self.0))
     }
 }

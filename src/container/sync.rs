@@ -9,6 +9,7 @@ use rustix::net::{
     SendFlags,
 };
 use serde::{Deserialize, Serialize};
+use std::cell::Cell;
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -26,6 +27,14 @@ pub enum Report {
     HookFailed(String),
 }
 
+/// The init's way to the runtime.
+pub enum Line<'a> {
+    /// Both run side by side.
+    Socket(OwnedFd),
+    /// The runtime stands still, and reads it afterwards: there is nothing to wait for.
+    Shared(&'a Cell<Option<Report>>),
+}
+
 /// The runtime's end and the init's end.
 pub fn pair() -> Result<(OwnedFd, OwnedFd), RuntimeError> {
     socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
@@ -33,9 +42,14 @@ pub fn pair() -> Result<(OwnedFd, OwnedFd), RuntimeError> {
 }
 
 /// From the init to the runtime. A runtime that is gone hears nothing, and that is no error.
-pub fn tell(to: &OwnedFd, report: &Report) {
-    let json = serde_json::to_vec(report).unwrap_or_default();
-    let _ = send(to.as_raw_fd(), &json, MsgFlags::MSG_NOSIGNAL);
+pub fn tell(to: &Line, report: Report) {
+    match to {
+        Line::Socket(to) => {
+            let json = serde_json::to_vec(&report).unwrap_or_default();
+            let _ = send(to.as_raw_fd(), &json, MsgFlags::MSG_NOSIGNAL);
+        }
+        Line::Shared(report_of) => report_of.set(Some(report)),
+    }
 }
 
 /// From the runtime to the init: go on, with a descriptor for it or none.
@@ -54,7 +68,8 @@ pub fn go(to: &OwnedFd, fd: Option<&OwnedFd>) -> Result<(), RuntimeError> {
 }
 
 /// In the init: waits for [`go`]; without it (the runtime is dead) the init ends.
-pub fn wait(from: &OwnedFd) -> Result<Option<OwnedFd>, Step> {
+pub fn wait(from: &Line) -> Result<Option<OwnedFd>, Step> {
+    let Line::Socket(from) = from else { return Ok(None) };
     let failed = |e: std::io::Error| Step::new("wait for", "the runtime", e);
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
@@ -88,18 +103,28 @@ pub fn heard(
             Err(e) => return Err(system("hear the init")(e)),
         };
         if n == 0 {
-            return spans.ok_or_else(|| RuntimeError::Init("ended before it could say why".into()));
+            return spans.map_or_else(|| judged(None), Ok);
         }
         match serde_json::from_slice(&packet[..n]) {
             Ok(Report::Mounted) => {
                 mounted()?;
                 go(from, None)?;
             }
-            Ok(Report::Ready(s)) if gated => return Ok(s),
-            Ok(Report::Ready(s)) => spans = Some(s),
-            Ok(Report::HookFailed(why)) => return Err(RuntimeError::HookInside(why)),
-            Ok(Report::Failed(why)) => return Err(RuntimeError::Init(why)),
+            Ok(report) => match judged(Some(report))? {
+                ready if gated => return Ok(ready),
+                ready => spans = Some(ready),
+            },
             Err(e) => return Err(RuntimeError::Init(format!("unreadable report: {e}"))),
         }
+    }
+}
+
+/// What the last word of an init means: the time line of one that has executed the workload.
+pub fn judged(last: Option<Report>) -> Result<Vec<Span>, RuntimeError> {
+    match last {
+        Some(Report::Ready(spans)) => Ok(spans),
+        Some(Report::HookFailed(why)) => Err(RuntimeError::HookInside(why)),
+        Some(Report::Failed(why)) => Err(RuntimeError::Init(why)),
+        Some(Report::Mounted) | None => Err(RuntimeError::Init("ended before it could say why".into())),
     }
 }

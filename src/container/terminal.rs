@@ -1,9 +1,10 @@
 //! The terminal of a container: a pair of the container's own devpts, its master handed to whoever asked for it.
 
 use super::config::ConsoleSize;
+use super::open::open_at;
 use super::rootfs::{Step, by_fd, open_path};
 use nix::mount::{MsFlags, mount};
-use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::{OFlags, ResolveFlags};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use rustix::pty::OpenptFlags;
 use std::io::IoSlice;
@@ -34,10 +35,9 @@ impl Terminal {
     /// master itself (TIOCGPTPEER), never by name.
     pub fn open(root: &OwnedFd, size: Option<ConsoleSize>, uid: u32) -> Result<Self, Step> {
         let ptmx = "/dev/pts/ptmx of the container";
-        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let flags = OFlags::RDWR | OFlags::NOCTTY;
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
-        let master =
-            openat2(root, "dev/pts/ptmx", flags, Mode::empty(), resolve).map_err(failed("open", ptmx))?;
+        let master = open_at(root, "dev/pts/ptmx", flags, resolve).map_err(failed("open", ptmx))?;
         let stat = rustix::fs::fstat(&master).map_err(failed("look at", ptmx))?;
         let magic = rustix::fs::fstatfs(&master).map_err(failed("look at", ptmx))?.f_type;
         if stat.st_rdev != PTMX || magic != DEVPTS_SUPER_MAGIC {

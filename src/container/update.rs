@@ -19,6 +19,6 @@ pub fn update(root: &Path, id: &str, resources: serde_json::Value) -> Result<(),
             field: format!("linux.resources.{}", e.path()),
             why: e.inner().to_string(),
         })?;
-    RunCgroup::open_at(&saved.cgroups_path)?.update(&parsed)?;
+    RunCgroup::open_for(&saved.cgroups_path, &parsed)?.update(&parsed)?;
     Ok(())
 }

@@ -27,6 +27,14 @@ pub enum ImageError {
         /// What is wrong.
         why: &'static str,
     },
+    /// For another processor or system.
+    #[error("image is for {theirs}, host is {host}")]
+    Foreign {
+        /// Of the image.
+        theirs: String,
+        /// Of this host.
+        host: String,
+    },
     /// Unknown.
     #[error("no image {0} in the store")]
     NotFound(String),

@@ -108,6 +108,17 @@ impl Image {
         self.config.variant().iter().fold(plain, |all, variant| format!("{all}/{variant}"))
     }
 
+    /// An error if its programs cannot run here: it is for another processor, and the host's kernel was told of no emulator
+    /// for that (binfmt_misc).
+    pub fn check_host(&self) -> Result<(), ImageError> {
+        let host = Platform::host();
+        let theirs = self.config.architecture().to_string();
+        if theirs == host.architecture || platform::is_emulated(&theirs) {
+            return Ok(());
+        }
+        Err(ImageError::Foreign { theirs: self.platform(), host: host.to_string() })
+    }
+
     /// When it was made, as its config says (RFC 3339).
     pub fn created(&self) -> Option<&str> {
         self.config.created().as_deref()

@@ -16,6 +16,18 @@ pub fn architecture() -> &'static str {
     }
 }
 
+/// Whether the host's kernel was told of an emulator for it: an entry of binfmt_misc with the processor's name, as
+/// Debian's and Docker's are called (Documentation/admin-guide/binfmt-misc.rst).
+pub(super) fn is_emulated(architecture: &str) -> bool {
+    let name = match architecture {
+        "arm64" => "aarch64",
+        "amd64" => "x86_64",
+        "386" => "i386",
+        other => other,
+    };
+    std::path::Path::new("/proc/sys/fs/binfmt_misc").join(format!("qemu-{name}")).exists()
+}
+
 /// `os/architecture`, and perhaps a variant.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Platform {

@@ -67,6 +67,7 @@ const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/b
 /// Settles everything; unpacks the image if it is not yet.
 pub fn settle(store: &Store, request: Request) -> Result<Spec, LifeError> {
     let image = store.resolve(&request.reference)?;
+    image.check_host()?;
     let id = names::new_id()?;
     let network = network_of(&request)?;
     refuse(&request, &network)?;

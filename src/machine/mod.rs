@@ -14,6 +14,8 @@ pub mod disk;
 mod elf;
 mod error;
 mod fds;
+pub mod foreign;
+pub mod hypervisor;
 pub mod initramfs;
 pub mod kernel;
 pub mod memory;
@@ -23,6 +25,7 @@ pub mod qemu;
 mod qmp;
 pub mod recipe;
 pub mod running;
+mod said;
 pub mod snapshot;
 mod watch;
 

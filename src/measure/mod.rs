@@ -4,6 +4,7 @@
 
 pub mod bench;
 pub mod cache;
+pub mod compat;
 pub mod density;
 pub mod environment;
 mod error;
@@ -18,6 +19,7 @@ mod rows;
 pub mod run;
 pub mod schedule;
 pub mod session;
+mod sharing;
 mod timeline;
 
 pub use error::MeasureError;

@@ -20,6 +20,20 @@ pub(super) struct CloneArgs {
     pub(super) cgroup: u64,
 }
 
+impl CloneArgs {
+    /// For a child that is held by a pidfd, told of by SIGCHLD, and born in the v2 folder `cgroup` if there is one.
+    pub(super) fn child(flags: u64, pidfd: *mut i32, cgroup: Option<i32>) -> Self {
+        let into = if cgroup.is_some() { CLONE_INTO_CGROUP } else { 0 };
+        Self {
+            flags: flags | libc::CLONE_PIDFD as u64 | into,
+            pidfd: pidfd as u64,
+            exit_signal: libc::SIGCHLD as u64,
+            cgroup: cgroup.unwrap_or(0) as u64,
+            ..Self::default()
+        }
+    }
+}
+
 /// clone3 with a stack of the child's own, on which it calls `entry(arg)`. Returns the pid, or minus errno.
 #[cfg(target_arch = "x86_64")]
 pub(super) unsafe fn clone3_call(

@@ -7,6 +7,8 @@ pub mod bpf;
 pub mod capability;
 pub mod clock;
 mod clone3;
+#[cfg(target_arch = "x86_64")]
+pub mod early;
 pub mod mount_attr;
 pub mod netlink;
 pub mod nsfs;
@@ -16,5 +18,7 @@ pub mod process;
 pub mod random;
 pub mod sched;
 pub mod signals;
+pub mod slim;
 pub mod spawn;
-mod tap;
+pub mod tap;
+pub mod vfork;

@@ -1,6 +1,6 @@
 //! A fork into new namespaces, for a single-threaded runtime.
 
-use super::clone3::{CLONE_INTO_CGROUP, CloneArgs};
+use super::clone3::CloneArgs;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 /// Which side of the fork this is.
@@ -26,16 +26,7 @@ pub fn fork_into(flags: u64, cgroup: Option<RawFd>) -> std::io::Result<Forked> {
         return Err(std::io::Error::from_raw_os_error(libc::EDEADLK));
     }
     let mut pidfd: RawFd = -1;
-    let mut args = CloneArgs {
-        flags: flags | libc::CLONE_PIDFD as u64,
-        pidfd: &raw mut pidfd as u64,
-        exit_signal: libc::SIGCHLD as u64,
-        ..Default::default()
-    };
-    if let Some(fd) = cgroup {
-        args.flags |= CLONE_INTO_CGROUP;
-        args.cgroup = fd as u64;
-    }
+    let args = CloneArgs::child(flags, &raw mut pidfd, cgroup);
     // SAFETY: no CLONE_VM, so the child has its own copy of all memory, and there is one thread only.
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) };
     match pid {
@@ -50,7 +41,7 @@ pub fn fork_into(flags: u64, cgroup: Option<RawFd>) -> std::io::Result<Forked> {
 }
 
 /// Threads of this process, by the link count of /proc/self/task (proc(5)); two links are its own.
-fn thread_count() -> u64 {
+pub(super) fn thread_count() -> u64 {
     rustix::fs::stat("/proc/self/task").map_or(1, |s| s.st_nlink.saturating_sub(2))
 }
 
@@ -69,6 +60,18 @@ pub fn wait_for(pid: i32) -> std::io::Result<Option<i32>> {
         return if e.kind() == std::io::ErrorKind::Interrupted { Ok(None) } else { Err(e) };
     }
     Ok(Some(if libc::WIFSIGNALED(status) { 128 + libc::WTERMSIG(status) } else { libc::WEXITSTATUS(status) }))
+}
+
+/// Whether a child ends (it is not reaped) before `timeout` is over. A signal that is caught counts as no.
+pub fn ends_within(pid: i32, timeout: std::time::Duration) -> bool {
+    let Some(pid) = rustix::process::Pid::from_raw(pid) else { return true };
+    let Ok(pidfd) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) else {
+        return true;
+    };
+    let mut fds = [rustix::event::PollFd::new(&pidfd, rustix::event::PollFlags::IN)];
+    let timeout =
+        rustix::time::Timespec { tv_sec: timeout.as_secs() as _, tv_nsec: timeout.subsec_nanos() as _ };
+    rustix::event::poll(&mut fds, Some(&timeout)).is_ok_and(|ready| ready > 0)
 }
 
 /// A descriptor that was handed to this process by its number: inherited, or received over a socket. It is made

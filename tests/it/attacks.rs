@@ -1,4 +1,4 @@
-//! Attacks that runtimes have met. Each was shown to succeed, or to leave its mark, with its guard taken out.
+//! Attacks that runtimes have met. `scripts/prove-guards` takes each guard out and shows that its test then fails.
 
 use crate::support::{Ground, TAREC, busybox, errors, shell, text};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 /// A bundle over `layer` whose config was changed.
-fn ground(layer: &Path, script: &str, change: impl FnOnce(&mut Value)) -> Ground {
+pub fn ground(layer: &Path, script: &str, change: impl FnOnce(&mut Value)) -> Ground {
     let bundle = shell(layer, script);
     let mut config = serde_json::to_value(bundle.config()).expect("json");
     let ground = Ground::new(&bundle);
@@ -17,14 +17,14 @@ fn ground(layer: &Path, script: &str, change: impl FnOnce(&mut Value)) -> Ground
 }
 
 /// Runs `script` of sh outside, with $TAREC, $ROOT, $BUNDLE and $ID.
-fn outside(ground: &Ground, script: &str) -> Output {
+pub fn outside(ground: &Ground, script: &str) -> Output {
     let root = ground.bundle().parent().expect("parent").join("states");
     let mut command = Command::new("sh");
     command.args(["-c", script]).env("TAREC", TAREC).env("ROOT", root);
     command.env("BUNDLE", ground.bundle()).env("ID", &ground.id).output().expect("sh")
 }
 
-fn refused(ground: &Ground, output: &Output, words: &str) {
+pub fn refused(ground: &Ground, output: &Output, words: &str) {
     assert_ne!(output.status.code(), Some(0), "{}", text(output));
     assert!(errors(output).contains(words), "{words:?} is not in {:?}{:?}", text(output), errors(output));
     assert_eq!(ground.left(), Vec::<String>::new());
@@ -205,7 +205,10 @@ fn an_id_leads_to_no_other_folder() {
     let ground = ground(layer.path(), "true", |_| ());
     let states = ground.bundle().parent().expect("parent").join("states");
     assert!(ground.run().status.success());
-    for id in ["../bundle", "..", ".", "a/../../bundle", "/etc", ""] {
+    // Never a folder that matters: without the guard it is removed.
+    let other = tempfile::tempdir().expect("folder");
+    let absolute = other.path().display().to_string();
+    for id in ["../bundle", "..", ".", "a/../../bundle", &absolute, ""] {
         for verb in
             [vec!["delete", "--force", id], vec!["state", id], vec!["kill", id, "KILL"], vec!["start", id]]
         {
@@ -215,7 +218,7 @@ fn an_id_leads_to_no_other_folder() {
         let made = ground.tarec(&["create", "--bundle", &ground.bundle().display().to_string(), id]);
         assert!(errors(&made).contains("is not valid"), "{id:?}: {}", errors(&made));
     }
-    assert!(ground.bundle().join("config.json").exists());
+    assert!(ground.bundle().join("config.json").exists() && other.path().exists());
     assert_eq!(
         std::fs::metadata(states).expect("states").mode() & 0o777,
         0o700,

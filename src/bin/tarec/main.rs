@@ -12,6 +12,9 @@ use failure::Failure;
 use globals::Globals;
 use std::process::ExitCode;
 
+/// Verbs whose processes are in reach of a container.
+const MAKE_PROCESSES: [&str; 4] = ["create", "run", "exec", "restore"];
+
 fn main() -> ExitCode {
     let mut globals = Globals::default();
     match run(&mut globals) {
@@ -39,6 +42,9 @@ fn run(globals: &mut Globals) -> Result<u8, Failure> {
     let Some(verb) = verbs::ALL.iter().find(|v| v.name == name) else {
         return Err(Failure::usage(format!("{name:?} is not a verb\n\n{}", verbs::usage())));
     };
+    if MAKE_PROCESSES.contains(&verb.name) {
+        taremark::container::seal::seal()?;
+    }
     globals.tell_warnings();
     globals.debug(&format!("{name} begins"));
     let code = (verb.run)(globals, args::Args::new(parser, verb))?;

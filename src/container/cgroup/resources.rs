@@ -85,7 +85,13 @@ pub(super) fn needed(resources: &Resources) -> Vec<&'static str> {
     let cpu = resources.cpu.as_ref();
     let cpuset = cpu.is_some_and(|c| !c.cpus.is_empty() || !c.mems.is_empty());
     let network = resources.network.as_ref();
+    let time = cpu.is_some_and(|c| {
+        let some = [c.shares.is_some(), c.period.is_some(), c.quota.is_some(), c.burst.is_some()];
+        let more = [c.realtime_period.is_some(), c.realtime_runtime.is_some(), c.idle.is_some()];
+        some.contains(&true) || more.contains(&true)
+    });
     let all = [
+        ("cpu", time),
         ("cpuset", cpuset),
         ("blkio", resources.block_io.is_some()),
         ("hugetlb", !resources.hugepage_limits.is_empty()),

@@ -267,8 +267,22 @@ pub(super) fn parse<T: serde::de::DeserializeOwned>(json: &[u8]) -> Result<T, (S
     let mut reader = serde_json::Deserializer::from_slice(json);
     let parsed = serde_path_to_error::deserialize(&mut reader).map_err(|e| {
         let path = e.path().to_string();
-        (if path == "." { "(whole file)".to_owned() } else { path }, e.inner().to_string())
+        // An empty key has an empty path.
+        let whole = matches!(path.as_str(), "." | "");
+        (if whole { "(whole file)".to_owned() } else { path }, e.inner().to_string())
     })?;
     reader.end().map_err(|e| ("(whole file)".to_owned(), e.to_string()))?;
     Ok(parsed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RuntimeConfig;
+
+    /// Found by fuzzing.
+    #[test]
+    fn an_error_beside_an_empty_key_names_the_file() {
+        let (field, _) = RuntimeConfig::from_json(b"{\"\": {\n,").expect_err("no JSON");
+        assert_eq!(field, "(whole file)");
+    }
 }

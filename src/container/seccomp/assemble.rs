@@ -2,10 +2,9 @@
 //! fate.
 
 use super::arguments::{IF_EQUAL, IF_GREATER_OR_EQUAL, JUMP, LOAD, RETURN, op, rule};
-use super::{Action, Seccomp, SeccompError};
+use super::numbers;
+use super::{Action, Rule, Seccomp, SeccompError};
 use crate::sys::process::Instruction;
-use std::collections::BTreeMap;
-use std::str::FromStr;
 
 /// A compiled filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,9 +34,9 @@ impl Architecture {
 
     fn number(self, name: &str) -> Option<u32> {
         match self {
-            Self::X86_64 => syscalls::x86_64::Sysno::from_str(name).ok().map(|s| s as u32),
-            Self::X86 => syscalls::x86::Sysno::from_str(name).ok().map(|s| s as u32),
-            Self::Aarch64 => syscalls::aarch64::Sysno::from_str(name).ok().map(|s| s as u32),
+            Self::X86_64 => numbers::x86_64(name),
+            Self::X86 => numbers::x86(name),
+            Self::Aarch64 => numbers::aarch64(name),
         }
     }
 
@@ -94,91 +93,88 @@ fn flags(seccomp: &Seccomp) -> Result<u64, SeccompError> {
     })
 }
 
-/// What happens to one system call: rules with conditions in their order, then the fate of the rest.
-#[derive(Clone, PartialEq, Eq, Default)]
-struct Fate {
-    conditional: Vec<Instruction>,
-    last: Option<u32>,
-}
+/// Numbers from this one on, up to the next run's, and the code that says what happens to them.
+type Run = (u32, Vec<Instruction>);
 
 fn section(seccomp: &Seccomp, architecture: Architecture) -> Result<Vec<Instruction>, SeccompError> {
-    let default = seccomp.default_action.value(seccomp.default_errno_ret);
-    let fates = fates(seccomp, architecture)?;
-    let mut runs: Vec<(u32, Vec<Instruction>)> = vec![(0, leaf(&Fate::default(), default))];
+    let default = op(RETURN, 0, 0, seccomp.default_action.value(seccomp.default_errno_ret));
+    let named = named(seccomp, architecture)?;
+    let mut runs: Vec<Run> = vec![(0, vec![default])];
     let mut next = 0;
-    for (number, fate) in &fates {
-        if *number > next {
-            push_run(&mut runs, next, leaf(&Fate::default(), default));
+    for same in named.chunk_by(|a, b| a.0 == b.0) {
+        let number = same[0].0;
+        if number > next {
+            push_run(&mut runs, next, &[default]);
         }
-        push_run(&mut runs, *number, leaf(fate, default));
+        push_run(&mut runs, number, &fate(seccomp, same, default));
         next = number + 1;
     }
-    push_run(&mut runs, next, leaf(&Fate::default(), default));
+    push_run(&mut runs, next, &[default]);
     if architecture == Architecture::X86_64 {
-        push_run(&mut runs, X32_BIT, vec![op(RETURN, 0, 0, Action::Errno.value(Some(libc::ENOSYS as u32)))]);
+        push_run(&mut runs, X32_BIT, &[op(RETURN, 0, 0, Action::Errno.value(Some(libc::ENOSYS as u32)))]);
     }
     let mut code = vec![op(LOAD, 0, 0, 0)];
-    code.extend(search(&runs));
+    search(&runs, &mut code);
     Ok(code)
 }
 
-fn push_run(runs: &mut Vec<(u32, Vec<Instruction>)>, from: u32, code: Vec<Instruction>) {
+fn push_run(runs: &mut Vec<Run>, from: u32, code: &[Instruction]) {
     match runs.last_mut() {
         Some(last) if last.1 == code => {}
-        Some(last) if last.0 == from => last.1 = code,
-        _ => runs.push((from, code)),
+        Some(last) if last.0 == from => last.1 = code.to_vec(),
+        _ => runs.push((from, code.to_vec())),
     }
 }
 
-fn fates(seccomp: &Seccomp, architecture: Architecture) -> Result<BTreeMap<u32, Fate>, SeccompError> {
-    let mut fates: BTreeMap<u32, Fate> = BTreeMap::new();
+/// Numbers that rules name, and the places of these rules, in their order.
+fn named(seccomp: &Seccomp, architecture: Architecture) -> Result<Vec<(u32, usize)>, SeccompError> {
+    let mut named = Vec::with_capacity(512);
     for (index, r) in seccomp.syscalls.iter().enumerate() {
         if let Some(bad) = r.args.iter().find(|a| a.index > 5) {
             return Err(SeccompError::ArgumentIndex { rule: index, index: bad.index });
         }
-        let value = r.action.value(r.errno_ret);
-        for number in r.names.iter().filter_map(|n| architecture.number(n)) {
-            let fate = fates.entry(number).or_default();
-            if r.args.is_empty() {
-                fate.last.get_or_insert(value);
-            } else {
-                fate.conditional.extend(rule(&r.args, value));
-            }
-        }
+        named.extend(r.names.iter().filter_map(|n| Some((architecture.number(n)?, index))));
     }
-    Ok(fates)
+    named.sort_unstable();
+    Ok(named)
 }
 
-fn leaf(fate: &Fate, default: u32) -> Vec<Instruction> {
-    let mut code = fate.conditional.clone();
-    code.push(op(RETURN, 0, 0, fate.last.unwrap_or(default)));
+/// What happens to one system call: rules with conditions in their order, then the first without any.
+fn fate(seccomp: &Seccomp, named: &[(u32, usize)], default: Instruction) -> Vec<Instruction> {
+    let rules = named.iter().map(|(_, index)| &seccomp.syscalls[*index]);
+    let (plain, conditional): (Vec<_>, Vec<_>) = rules.partition(|r| r.args.is_empty());
+    let value = |r: &&Rule| r.action.value(r.errno_ret);
+    let mut code: Vec<Instruction> = conditional.iter().flat_map(|r| rule(&r.args, value(r))).collect();
+    code.push(plain.first().map_or(default, |r| op(RETURN, 0, 0, value(r))));
     code
 }
 
 /// Binary search: numbers below the middle run go on, the others jump over them.
-fn search(runs: &[(u32, Vec<Instruction>)]) -> Vec<Instruction> {
-    if let [(_, code)] = runs {
-        return code.clone();
+fn search(runs: &[Run], code: &mut Vec<Instruction>) {
+    if let [(_, leaf)] = runs {
+        code.extend_from_slice(leaf);
+        return;
     }
     let (below, above) = runs.split_at(runs.len() / 2);
-    let (left, right) = (search(below), search(above));
-    let mut code = Vec::with_capacity(left.len() + right.len() + 2);
-    match u8::try_from(left.len()) {
-        Ok(over) => code.push(op(IF_GREATER_OR_EQUAL, over, 0, above[0].0)),
-        // Conditional jumps reach 255 instructions, plain ones any distance.
+    let at = code.len();
+    code.push(op(IF_GREATER_OR_EQUAL, 0, 0, above[0].0));
+    search(below, code);
+    let over = code.len() - at - 1;
+    match u8::try_from(over) {
+        Ok(over) => code[at].jt = over,
+        // Conditional jumps reach 255 instructions, plain ones any distance. All jumps count from where they stand, so
+        // what is moved on stays right.
         Err(_) => {
-            code.push(op(IF_GREATER_OR_EQUAL, 0, 1, above[0].0));
-            code.push(op(JUMP, 0, 0, left.len() as u32));
+            code[at].jf = 1;
+            code.insert(at + 1, op(JUMP, 0, 0, over as u32));
         }
     }
-    code.extend(left);
-    code.extend(right);
-    code
+    search(above, code);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Argument, Operator, Rule, profile};
+    use super::super::{Argument, Operator, profile};
     use super::*;
     use proptest::prelude::*;
 

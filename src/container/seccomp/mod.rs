@@ -5,6 +5,7 @@
 
 mod arguments;
 mod assemble;
+mod numbers;
 pub mod profile;
 
 pub use assemble::{Filter, compile};

@@ -9,6 +9,7 @@ mod tree;
 
 pub use overlay::overlay;
 pub use tools::tools;
+pub(super) use tree::{KEYRING, sources_of_this_host};
 
 use super::cache;
 use super::error::{MachineError, io};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Where the keys of Debian's archive are.
-const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+pub(in super::super) const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// In both. The kernel's own initramfs is made by initramfs-tools, ACPI's power button is heeded by logind over D-Bus.
 const ALWAYS: &str = "systemd-sysv,dbus,udev,kmod,initramfs-tools,zstd";
 /// Unit, generator and mount of our part: path, mode, text.
@@ -91,7 +91,7 @@ pub(super) fn make(flavour: Flavour, init: &Path, dir: &Path) -> Result<Tree, Ma
 }
 
 /// apt's sources of Debian on this host, as lines of a sources.list, and the suite.
-fn sources_of_this_host() -> Result<(String, String), MachineError> {
+pub(in super::super) fn sources_of_this_host() -> Result<(String, String), MachineError> {
     let format = "deb $(REPO_URI) $(RELEASE) $(COMPONENT)";
     let wanted = ["Identifier: Packages", "Origin: Debian"];
     let apt_get = find("apt-get", "apt")?;

@@ -1,0 +1,102 @@
+//! A child in new namespaces that runs on this process's memory while this process stands still.
+//!
+//! A fork copies page tables, and then both sides fault on whatever they touch; here nothing is copied, and as only one of
+//! the two ever runs, they need no locks and no messages.
+
+use super::clone3::{CloneArgs, clone3_call};
+use super::process::thread_count;
+use std::convert::Infallible;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+
+/// What the child runs; it gets its process id, as the caller sees it.
+pub type Body<'a> = &'a mut dyn FnMut(i32) -> Infallible;
+
+const STACK: usize = 1 << 20;
+const GUARD: usize = 64 << 10;
+
+/// clone3 with `flags` (CLONE_NEW*), CLONE_VM and CLONE_VFORK: `body` runs in the child, on a stack of its own, and this
+/// thread goes on when the child has executed a program or ended. Descriptors, working directory, signal handlers and
+/// ids are the child's own; memory is one, so what `body` leaves in it is there afterwards. With `cgroup`, a v2 folder,
+/// the child is born in it. The child's pid, and a descriptor for it.
+///
+/// The caller must have one thread only, so that nobody else runs on the memory meanwhile; else EDEADLK.
+pub fn run(flags: u64, cgroup: Option<RawFd>, body: Body) -> std::io::Result<(i32, OwnedFd)> {
+    if thread_count() > 1 {
+        return Err(std::io::Error::from_raw_os_error(libc::EDEADLK));
+    }
+    let stack = Stack::new()?;
+    let (mut pidfd, mut pid): (RawFd, i32) = (-1, 0);
+    let shared = (libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PARENT_SETTID) as u64;
+    let mut args = CloneArgs::child(flags | shared, &raw mut pidfd, cgroup);
+    args.parent_tid = &raw mut pid as u64;
+    (args.stack, args.stack_size) = (stack.0 as u64 + GUARD as u64, STACK as u64);
+    let mut plan = Plan { body, pid: &raw const pid };
+    // SAFETY: the child gets a stack that outlives it, as CLONE_VFORK holds this thread until the child has executed a
+    // program or ended; so it is alone with `plan` and all other memory.
+    let got = unsafe { clone3_call(&args, child, (&raw mut plan).cast()) };
+    if got < 0 {
+        return Err(std::io::Error::from_raw_os_error(-got as i32));
+    }
+    // SAFETY: the kernel stored a fresh descriptor there, which nothing else owns.
+    Ok((got as i32, unsafe { OwnedFd::from_raw_fd(core::ptr::read_volatile(&raw const pidfd)) }))
+}
+
+struct Plan<'a> {
+    body: Body<'a>,
+    pid: *const i32,
+}
+
+extern "C" fn child(arg: *mut libc::c_void) -> ! {
+    // SAFETY: `arg` is the Plan on the frame of the parent, which is held until we are gone; the kernel has stored our
+    // pid there before we ran (CLONE_PARENT_SETTID, clone(2)).
+    let (plan, pid) = unsafe {
+        let plan = &mut *arg.cast::<Plan>();
+        let pid = plan.pid.read_volatile();
+        (plan, pid)
+    };
+    match (plan.body)(pid) {}
+}
+
+/// Memory for a stack, with a part below it that may not be touched.
+struct Stack(*mut libc::c_void);
+
+impl Stack {
+    fn new() -> std::io::Result<Self> {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK | libc::MAP_NORESERVE;
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        // SAFETY: new memory, of which nobody knows yet; the guard lies in it.
+        unsafe {
+            let all = libc::mmap(core::ptr::null_mut(), GUARD + STACK, protection, flags, -1, 0);
+            if all == libc::MAP_FAILED {
+                return Err(std::io::Error::last_os_error());
+            }
+            let stack = Self(all);
+            if libc::mprotect(all, GUARD, libc::PROT_NONE) < 0 {
+                return Err(std::io::Error::last_os_error());
+            }
+            Ok(stack)
+        }
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // SAFETY: mapped above with this size, and whoever ran on it has ended or executed a program.
+        unsafe { libc::munmap(self.0, GUARD + STACK) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sys::process::{exit_now, wait_for};
+
+    /// Tests have threads: this is what that check says of them.
+    #[test]
+    fn threads_are_refused() {
+        let mut body = |_| exit_now(0);
+        match super::run(0, None, &mut body) {
+            Err(e) => assert_eq!(e.raw_os_error(), Some(libc::EDEADLK)),
+            Ok((pid, _)) => assert_eq!(wait_for(pid).expect("wait"), Some(0)),
+        }
+    }
+}
