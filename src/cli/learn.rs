@@ -2,11 +2,8 @@
 
 use super::failure::{FAILED, Usage};
 use crate::lesson::{Lesson, Part, Question, Room, all};
-<<<<<<< HEAD
-use crate::record::lessons::{self, Step, Taught};
-=======
 use crate::machine::{cache, kernel};
->>>>>>> main
+use crate::record::lessons::{self, Step, Taught};
 use anyhow::Context;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -45,21 +42,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let waits = !arguments.yes && std::io::stdin().is_terminal();
     let mut taught = Vec::new();
     for lesson in chosen {
-<<<<<<< HEAD
+        if lesson.boots_machine() {
+            kernel::find(&cache::dir(), None)
+                .with_context(|| format!("lesson {} boots a machine", lesson.name))?;
+        }
         let Some(one) = teach(lesson, waits)? else { return Ok(ExitCode::from(FAILED)) };
         taught.push(one);
     }
     if let Some(dir) = &arguments.into {
         keep(dir, taught)?;
-=======
-        if lesson.boots_machine() {
-            kernel::find(&cache::dir(), None)
-                .with_context(|| format!("lesson {} boots a machine", lesson.name))?;
-        }
-        if !teach(lesson, waits)? {
-            return Ok(ExitCode::from(FAILED));
-        }
->>>>>>> main
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -82,10 +73,6 @@ fn choose<'a>(arguments: &Arguments, lessons: &'a [Lesson]) -> anyhow::Result<Op
     Ok(Some(vec![found.ok_or_else(what)?]))
 }
 
-<<<<<<< HEAD
-/// What was said; none where a command failed.
-fn teach(lesson: &Lesson, waits: bool) -> anyhow::Result<Option<Taught>> {
-=======
 /// A long command in several lines, broken at spaces outside quotes: joined by ` \\` it is still the same command.
 fn shell_lines(command: &str, width: usize) -> Vec<String> {
     let mut quote = None;
@@ -115,9 +102,8 @@ fn shell_lines(command: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// False where a command failed.
-fn teach(lesson: &Lesson, waits: bool) -> anyhow::Result<bool> {
->>>>>>> main
+/// What was said; none where a command failed.
+fn teach(lesson: &Lesson, waits: bool) -> anyhow::Result<Option<Taught>> {
     let own = std::env::current_exe().context("find own path")?;
     let room = Room::new(own.parent().unwrap_or(&own)).context("make a folder for the lesson")?;
     println!("\n{}\n{}\n", lesson.title, "=".repeat(lesson.title.chars().count()));
@@ -146,17 +132,9 @@ fn teach(lesson: &Lesson, waits: bool) -> anyhow::Result<bool> {
                 said.text.lines().for_each(|line| println!("    {line}"));
                 println!();
                 if said.code != Some(0) {
-<<<<<<< HEAD
-                    eprintln!(
-                        "taremark: lesson {}: this command ended with {:?}: {command}",
-                        lesson.name, said.code
-                    );
-                    return Ok(None);
-=======
                     let end = said.code.map_or("by a signal".into(), |code| format!("with code {code}"));
                     eprintln!("taremark: lesson {}: this command ended {end}: {command}", lesson.name);
-                    return Ok(false);
->>>>>>> main
+                    return Ok(None);
                 }
                 let took_ms = (from.elapsed().as_secs_f64() * 1e5).round() / 100.0;
                 steps.push(Step { words: String::new(), command: command.clone(), said: said.text, took_ms });

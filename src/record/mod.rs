@@ -4,11 +4,8 @@
 mod check;
 pub mod density;
 mod error;
-<<<<<<< HEAD
 pub mod lessons;
-=======
 pub mod merge;
->>>>>>> main
 pub mod reader;
 pub mod schema;
 pub mod shard;

@@ -45,17 +45,16 @@ pub fn read(dir: &Path) -> Result<Record, RecordError> {
     Ok(record)
 }
 
-<<<<<<< HEAD
 /// What the lessons said, if they were run into this record.
 fn taught(dir: &Path) -> Result<Vec<Taught>, RecordError> {
     let path = dir.join(lessons::NAME);
     if path.exists() { Ok(json::<Lessons>(&path)?.lessons) } else { Ok(Vec::new()) }
-=======
+}
+
 /// Plan, environment and runs alone, unchecked against the rest: what a merge sorts records by.
 pub(super) fn head(dir: &Path) -> Result<(Plan, Environment, Vec<RunRow>), RecordError> {
     let runs = rows(&dir.join("runs.csv"), &mut Vec::new())?;
     Ok((json(&dir.join("plan.json"))?, json(&dir.join("environment.json"))?, runs))
->>>>>>> main
 }
 
 /// Largest file that is read: ten million samples. More is no record of ours, and would fill the memory.
