@@ -86,7 +86,8 @@ fn bench(options: &Options) -> Result<(), String> {
     }
     let versions: Vec<String> = peers.iter().map(|p| format!("{}: {}", p.name, p.version)).collect();
     let text = table::render(&samples, &peers, options);
-    let summary = format!("{}\n\n{text}", versions.join("\n"));
+    let verdicts = table::verdicts(&samples, options);
+    let summary = format!("{}\n\n{text}\nwanted of tarec:\n{verdicts}", versions.join("\n"));
     println!("{summary}");
     let path = options.out.join("summary.txt");
     std::fs::write(&path, format!("{summary}\n")).map_err(|e| format!("{}: {e}", path.display()))?;

@@ -19,13 +19,52 @@ const TASKS: [&str; 10] = [
     "peak RSS of run, bytes",
 ];
 
+/// What is asked of `tarec`: task, peer, largest ratio.
+const WANTED: [(&str, &str, f64); 11] = [
+    ("run", "crun", 0.5),
+    ("run", "runc", 0.2),
+    ("run", "unshare", 1.0),
+    ("run with seccomp", "crun", 0.2),
+    ("run with seccomp", "runc", 0.1),
+    ("run with seccomp, nothing cached", "crun", 1.0),
+    ("create", "crun", 1.0),
+    ("start", "crun", 1.0),
+    ("exec", "crun", 1.0),
+    ("delete", "crun", 1.0),
+    ("peak RSS of run, bytes", "crun", 1.0),
+];
+
+/// Ratio of `tarec` to a peer, paired by block, with its interval.
+fn ratio(samples: &[Sample], task: &str, peer: &str, seed: u64) -> Option<(f64, f64, f64)> {
+    let (ours, theirs) = (by_block(samples, task, "tarec"), by_block(samples, task, peer));
+    let pairs: Vec<(f64, f64)> = theirs.iter().filter_map(|(b, v)| Some((*v, *ours.get(b)?))).collect();
+    let compared = compare(&pairs, seed)?;
+    let interval = compared.ratio_interval?;
+    Some((compared.ratio?, interval.low, interval.high))
+}
+
+/// One line for each of [`WANTED`]: it holds where the whole interval is within the limit.
+pub fn verdicts(samples: &[Sample], options: &Options) -> String {
+    let line = |(task, peer, limit): &(&str, &str, f64)| {
+        let Some((middle, low, high)) = ratio(samples, task, peer, options.seed) else {
+            return format!("{task}, at most {limit} of {peer}: not measured\n");
+        };
+        let says = match (high <= *limit, low > *limit) {
+            (true, _) => "holds",
+            (_, true) => "does not hold",
+            _ => "open, the interval is on both sides",
+        };
+        format!("{task}, at most {limit} of {peer}: {says} ({middle:.3} [{low:.3}, {high:.3}])\n")
+    };
+    WANTED.iter().map(line).collect()
+}
+
 pub fn render(samples: &[Sample], peers: &[Peer], options: &Options) -> String {
     let mut text = format!(
         "{:<34} {:<8} {:>9} {:>7}   tarec / peer, median of pairs [95 % interval]\n",
         "task", "peer", "median", "failed"
     );
     for task in TASKS {
-        let ours = by_block(samples, task, "tarec");
         for peer in peers {
             let values = by_block(samples, task, &peer.name);
             let failed =
@@ -39,11 +78,9 @@ pub fn render(samples: &[Sample], peers: &[Peer], options: &Options) -> String {
             let shown =
                 if task.ends_with("bytes") { format!("{middle:.0}") } else { format!("{middle:.2} ms") };
             text += &format!("{task:<34} {:<8} {shown:>9} {failed:>7}", peer.name);
-            let pairs: Vec<(f64, f64)> =
-                values.iter().filter_map(|(b, v)| Some((*v, *ours.get(b)?))).collect();
-            let ratio = (peer.name != "tarec").then(|| compare(&pairs, options.seed)).flatten();
-            if let Some((ratio, interval)) = ratio.and_then(|c| Some((c.ratio?, c.ratio_interval?))) {
-                text += &format!("   {ratio:.3} [{:.3}, {:.3}]", interval.low, interval.high);
+            let ratio = (peer.name != "tarec").then(|| ratio(samples, task, &peer.name, options.seed));
+            if let Some((middle, low, high)) = ratio.flatten() {
+                text += &format!("   {middle:.3} [{low:.3}, {high:.3}]");
             }
             text.push('\n');
         }

@@ -26,7 +26,7 @@ pub struct Arguments {
     /// How much is measured
     #[arg(long, value_enum, default_value = "quick")]
     profile: Profile,
-    /// Only this target; may be given again [process, container, microvm, microvm:own, microvm-restored, microvm-restored:own, vm, vm:direct, vm:small, vm:small-direct, oci:RUNTIME, podman, docker, or one of --targets]
+    /// Only this target; may be given again [process, container, microvm, microvm:own, microvm-restored, microvm-restored:own, vm, vm:direct, vm:small, vm:small-direct, firecracker, cloud-hypervisor, oci:RUNTIME, podman, docker, or one of --targets]
     #[arg(long = "target", value_name = "NAME", value_delimiter = ',')]
     targets: Vec<String>,
     /// Only this workload; may be given again [hello, idle, cpu, memory, syscall, disk, http, redis, nginx, python]

@@ -147,6 +147,8 @@ fn find(machine: &kernel::MachineArguments, wanted: &[String]) -> Vec<Finding> {
     };
     let others: Vec<&str> = rows.iter().map(|r| r.name.as_str()).collect();
     let names = ["process", "container"].into_iter().chain(others.iter().copied()).chain(["microvm"]);
+    let monitors = super::others::MONITORS.map(|k| k.name());
+    let names = names.chain(monitors);
     let mut findings = Vec::new();
     let names: Vec<&str> =
         if wanted.is_empty() { names.collect() } else { wanted.iter().map(String::as_str).collect() };
@@ -157,7 +159,11 @@ fn find(machine: &kernel::MachineArguments, wanted: &[String]) -> Vec<Finding> {
             attempt(target, &job, &session)
         });
         match tried {
-            Err(e) if wanted.is_empty() && others.contains(&name) && is_missing(&e) => {
+            Err(e)
+                if wanted.is_empty()
+                    && (others.contains(&name) || monitors.contains(&name))
+                    && is_missing(&e) =>
+            {
                 findings.push(absent(name, &e));
             }
             Err(e) => findings.push(broken(name, &e)),

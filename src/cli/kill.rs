@@ -2,8 +2,10 @@
 
 use super::containers::{each, plain};
 use crate::life::kill::{kill, parse_signal};
+use crate::life::wait::wait;
 use nix::sys::signal::Signal;
 use std::process::ExitCode;
+use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -18,6 +20,10 @@ pub struct Arguments {
 pub fn run(a: &Arguments) -> anyhow::Result<ExitCode> {
     each(&a.containers, plain, |folder, spec, name| {
         kill(folder, spec, a.signal as i32, "kill")?;
+        if a.signal == Signal::SIGKILL {
+            // So that `rm` may follow at once. One with --rm may be gone before it can be looked at.
+            let _ = wait(folder, Some(Duration::from_secs(5)));
+        }
         Ok(name.to_owned())
     })
 }

@@ -3,9 +3,12 @@
 use super::failure::{FAILED, Usage};
 use crate::lesson::{Lesson, Part, Question, Room, all};
 use crate::machine::{cache, kernel};
+use crate::record::lessons::{self, Step, Taught};
 use anyhow::Context;
 use std::io::{BufRead, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -18,6 +21,9 @@ pub struct Arguments {
     /// Do not wait for Enter, and answer the questions
     #[arg(long, short)]
     yes: bool,
+    /// Put what was said into the record DIR and render its report again
+    #[arg(long, value_name = "DIR")]
+    into: Option<PathBuf>,
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -29,17 +35,31 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         println!("\ntaremark learn LESSON");
         return Ok(ExitCode::SUCCESS);
     };
+    if let Some(dir) = &arguments.into {
+        // Before minutes are spent: whether it is a record at all.
+        crate::record::reader::read(dir)?;
+    }
     let waits = !arguments.yes && std::io::stdin().is_terminal();
+    let mut taught = Vec::new();
     for lesson in chosen {
         if lesson.boots_machine() {
             kernel::find(&cache::dir(), None)
                 .with_context(|| format!("lesson {} boots a machine", lesson.name))?;
         }
-        if !teach(lesson, waits)? {
-            return Ok(ExitCode::from(FAILED));
-        }
+        let Some(one) = teach(lesson, waits)? else { return Ok(ExitCode::from(FAILED)) };
+        taught.push(one);
+    }
+    if let Some(dir) = &arguments.into {
+        keep(dir, taught)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn keep(dir: &Path, taught: Vec<Taught>) -> anyhow::Result<()> {
+    lessons::write(dir, taught).context("keep the lessons")?;
+    let rendered = crate::report::render(dir)?;
+    println!("report: {}", rendered.page.display());
+    Ok(())
 }
 
 fn choose<'a>(arguments: &Arguments, lessons: &'a [Lesson]) -> anyhow::Result<Option<Vec<&'a Lesson>>> {
@@ -82,14 +102,23 @@ fn shell_lines(command: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// False where a command failed.
-fn teach(lesson: &Lesson, waits: bool) -> anyhow::Result<bool> {
+/// What was said; none where a command failed.
+fn teach(lesson: &Lesson, waits: bool) -> anyhow::Result<Option<Taught>> {
     let own = std::env::current_exe().context("find own path")?;
     let room = Room::new(own.parent().unwrap_or(&own)).context("make a folder for the lesson")?;
     println!("\n{}\n{}\n", lesson.title, "=".repeat(lesson.title.chars().count()));
+    let mut steps = Vec::new();
     for part in &lesson.parts {
         match part {
-            Part::Words(words) => println!("{}\n", super::doctor::textwrap(words, 78).join("\n")),
+            Part::Words(words) => {
+                println!("{}\n", super::doctor::textwrap(words, 78).join("\n"));
+                steps.push(Step {
+                    words: words.clone(),
+                    command: String::new(),
+                    said: String::new(),
+                    took_ms: 0.0,
+                });
+            }
             Part::Command(command) => {
                 let lines = shell_lines(command, 70);
                 println!("    $ {}", lines.join(" \\\n          "));
@@ -98,19 +127,31 @@ fn teach(lesson: &Lesson, waits: bool) -> anyhow::Result<bool> {
                     std::io::stdout().flush()?;
                     std::io::stdin().lock().read_line(&mut String::new())?;
                 }
+                let from = Instant::now();
                 let said = room.run(command, false).context("run a shell")?;
                 said.text.lines().for_each(|line| println!("    {line}"));
                 println!();
                 if said.code != Some(0) {
                     let end = said.code.map_or("by a signal".into(), |code| format!("with code {code}"));
                     eprintln!("taremark: lesson {}: this command ended {end}: {command}", lesson.name);
-                    return Ok(false);
+                    return Ok(None);
                 }
+                let took_ms = (from.elapsed().as_secs_f64() * 1e5).round() / 100.0;
+                steps.push(Step { words: String::new(), command: command.clone(), said: said.text, took_ms });
             }
         }
     }
     ask(&lesson.question, waits)?;
-    Ok(true)
+    let Question { asks, answers, right, why } = lesson.question.clone();
+    Ok(Some(Taught {
+        name: lesson.name.clone(),
+        title: lesson.title.clone(),
+        steps,
+        asks,
+        answers,
+        right,
+        why,
+    }))
 }
 
 fn ask(question: &Question, waits: bool) -> anyhow::Result<()> {

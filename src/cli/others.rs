@@ -2,6 +2,9 @@
 
 use super::failure::Usage;
 use super::targets::{KNOWN, MORE};
+use crate::machine::hypervisor::Kind;
+use crate::target::hypervisor::HypervisorTarget;
+use crate::target::microvm::MicroVmOptions;
 use crate::target::rows::{self, Row, RowError};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +14,16 @@ pub struct OtherArguments {
     /// A TOML file with further targets [default: ~/.config/taremark/targets.toml, where it is]
     #[arg(long = "targets", value_name = "FILE", env = "TAREMARK_TARGETS")]
     files: Vec<PathBuf>,
+    /// Firecracker's program, for target firecracker [default: the one in PATH]
+    #[arg(long, value_name = "PATH", env = "TAREMARK_FIRECRACKER")]
+    firecracker: Option<PathBuf>,
+    /// cloud-hypervisor's program, for target cloud-hypervisor [default: the one in PATH]
+    #[arg(long, value_name = "PATH", env = "TAREMARK_CLOUD_HYPERVISOR")]
+    cloud_hypervisor: Option<PathBuf>,
 }
+
+/// Targets of other monitors than QEMU.
+pub const MONITORS: [Kind; 2] = [Kind::Firecracker, Kind::CloudHypervisor];
 
 impl OtherArguments {
     /// The built-in rows and the user's; a later one takes the place of an earlier one of its name.
@@ -28,6 +40,20 @@ impl OtherArguments {
             }
         }
         Ok(rows)
+    }
+}
+
+impl OtherArguments {
+    /// A monitor's target, where KVM can run it.
+    pub fn monitor(&self, kind: Kind, options: MicroVmOptions) -> anyhow::Result<HypervisorTarget> {
+        let named = match kind {
+            Kind::Firecracker => &self.firecracker,
+            Kind::CloudHypervisor => &self.cloud_hypervisor,
+        };
+        let program = named.as_ref().map_or(kind.name().into(), |p| p.display().to_string());
+        let target = HypervisorTarget::new(kind, &program, options)?;
+        target.check_kvm()?;
+        Ok(target)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::failure::Usage;
 use super::kernel::MachineArguments;
+use super::others::MONITORS;
 use crate::machine::debian::Flavour;
 use crate::measure::session::Session;
 use crate::target::Target;
@@ -16,7 +17,7 @@ use crate::target::vm::{Boot, VmTarget};
 pub const KNOWN: [&str; 3] = ["process", "container", "microvm"];
 /// Further ones, run when they are asked for: other kernels, machines that are restored instead of booted, and whole
 /// operating systems.
-pub const MORE: [&str; 7] = [
+pub const MORE: [&str; 9] = [
     "microvm:own",
     "microvm-restored",
     "microvm-restored:own",
@@ -24,6 +25,8 @@ pub const MORE: [&str; 7] = [
     "vm:direct",
     "vm:small",
     "vm:small-direct",
+    "firecracker",
+    "cloud-hypervisor",
 ];
 
 /// Checks names, puts them in the order of tables and each once. `oci:<program>` is any other runtime.
@@ -97,6 +100,14 @@ fn machine_target(
         return Ok(Box::new(VmTarget::new(machine.options(&session.scratch), flavour, boot)?));
     }
     let options = MicroVmOptions { own: name.ends_with(":own"), ..machine.options(&session.scratch) };
+    if let Some(kind) = MONITORS.into_iter().find(|k| k.name() == name) {
+        return Ok(Box::new(machine.others.monitor(kind, options)?));
+    }
+    if name == "vm" || name.starts_with("vm:") {
+        let flavour = if name.contains("small") { Flavour::Small } else { Flavour::Full };
+        let boot = if name.ends_with("direct") { Boot::Direct } else { Boot::Loader };
+        return Ok(Box::new(VmTarget::new(options, flavour, boot)?));
+    }
     Ok(if name.starts_with("microvm-restored") {
         Box::new(RestoredTarget::new(options)?)
     } else {

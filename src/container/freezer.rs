@@ -66,6 +66,7 @@ pub fn pause(root: &Path, id: &str, pause: bool) -> Result<(), RuntimeError> {
         let wanted = if pause { "created or running" } else { "paused" };
         return Err(RuntimeError::State { id: id.to_owned(), is: status.as_str().into(), wanted });
     }
+    dir.note_joined()?;
     let cgroup = RunCgroup::open_joined(&saved.cgroups_path, &["freezer"])?;
     if pause { freeze(&cgroup) } else { thaw(&cgroup) }
 }

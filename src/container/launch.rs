@@ -6,7 +6,7 @@
 //! state: the two halves take about as long. Where the init may not (in a user namespace) or need not (v2, where it is
 //! born in its cgroup), the runtime makes the cgroup before the clone.
 
-use super::cgroup::{Hierarchies, RunCgroup};
+use super::cgroup::RunCgroup;
 use super::config::{NamespaceKind, RuntimeConfig};
 use super::create::CreateOptions;
 use super::error::{RuntimeError, system};
@@ -65,8 +65,8 @@ pub fn launch(
     let config = wish.config;
     let filter = config.linux.seccomp.as_ref().map(seccomp::compile).transpose()?;
     trace.done("seccomp");
-    let cgroup = RunCgroup::plan(Hierarchies::detect()?, &cgroups_path(config, &wish.options.id))?
-        .only_needed(&config.linux.resources, config.linux.cgroups_path.is_empty());
+    let (path, lean) = (cgroups_path(config, &wish.options.id), config.linux.cgroups_path.is_empty());
+    let cgroup = RunCgroup::plan_for(&path, &config.linux.resources, lean)?;
     let rootless = !nix::unistd::geteuid().is_root() || in_user_namespace();
     let cgroup = place::reachable(cgroup, rootless);
     let start = if may_lend(&wish, rootless) { start_lending } else { start };

@@ -1,10 +1,13 @@
 //! `run`: create and start in one, and wait for the end unless detached.
 
+use super::cgroup::RunCgroup;
 use super::create::{CreateOptions, Prepared, prepare};
 use super::error::{RuntimeError, system};
 use super::{hooks, relay};
-use crate::sys::process::{catch_signals, forward_to, wait_for};
+use crate::sys::process::{catch_signals, ends_within, forward_to, wait_for};
+use crate::sys::slim;
 use nix::libc;
+use std::time::Duration;
 
 /// Signals that are passed on to the workload.
 pub(super) const FORWARDED: [i32; 12] = [
@@ -42,15 +45,23 @@ pub fn run(options: &CreateOptions, detach: bool, keep: bool) -> Result<i32, Run
     let code = wait(launched.pid)?;
     if !keep {
         // With a pid namespace the kernel has killed what the init left; without one, this does.
-        launched.cgroup.clear()?;
+        let joined = dir.has_joined().then(|| RunCgroup::open_at(&saved.cgroups_path)).transpose()?;
+        joined.unwrap_or(launched.cgroup).clear()?;
         dir.remove()?;
         super::kill::after(&saved);
     }
     Ok(code)
 }
 
+/// A runtime that waits longer than this is not waiting for a short run.
+const LONG: Duration = Duration::from_millis(200);
+
 /// Until a child has ended: its exit code, or 128 + signal.
 pub(super) fn wait(pid: i32) -> Result<i32, RuntimeError> {
+    if !ends_within(pid, LONG) {
+        // Beside a container that stays, this process has nothing to do and should weigh next to nothing.
+        slim::down();
+    }
     loop {
         match wait_for(pid) {
             Ok(Some(code)) => return Ok(code),

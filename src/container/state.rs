@@ -17,6 +17,9 @@ pub const GATE: &str = "exec.fifo";
 /// Name of the file with what went wrong after `start`, where that waits for the workload.
 pub const LATE: &str = "start.error";
 
+/// Name of a file that says that it has joined more hierarchies than it began in.
+const JOINED: &str = "joined";
+
 /// The file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -199,9 +202,23 @@ impl StateDir {
         std::fs::write(&path, json).map_err(io("write", &path))
     }
 
+    /// Before the container joins hierarchies that whoever waits for its end does not know of.
+    pub fn note_joined(&self) -> Result<(), RuntimeError> {
+        let path = self.0.join(JOINED);
+        std::fs::write(&path, "").map_err(io("write", &path))
+    }
+
+    /// Whether it may have.
+    pub fn has_joined(&self) -> bool {
+        self.0.join(JOINED).exists()
+    }
+
     /// Removes it.
     pub fn remove(self) -> Result<(), RuntimeError> {
         // Nearly always these two are all there is.
+        if self.has_joined() {
+            let _ = std::fs::remove_file(self.0.join(JOINED));
+        }
         for name in ["state.json", "config.json"] {
             let _ = std::fs::remove_file(self.0.join(name));
         }

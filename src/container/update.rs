@@ -19,6 +19,7 @@ pub fn update(root: &Path, id: &str, resources: serde_json::Value) -> Result<(),
             field: format!("linux.resources.{}", e.path()),
             why: e.inner().to_string(),
         })?;
+    dir.note_joined()?;
     RunCgroup::open_for(&saved.cgroups_path, &parsed)?.update(&parsed)?;
     Ok(())
 }

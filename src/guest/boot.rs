@@ -3,7 +3,7 @@
 use super::error::{GuestError, failed};
 use super::host_files::Files;
 use super::wire::{Decoder, GuestJob, Message, PORT_NAME, ToGuest, ToHost, VERSION};
-use super::{files, network, resume, serve};
+use super::{files, network, resume, serve, vsock};
 use crate::sys::port;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -61,6 +61,9 @@ fn prepare(job: &GuestJob) -> Result<(), GuestError> {
 
 /// The virtio port of our name. The driver adds ports a little after it was loaded.
 fn open_channel() -> Result<File, GuestError> {
+    if let Some(port) = told("tare.vsock=").and_then(|p| p.parse().ok()) {
+        return vsock::call(vsock::HOST, port);
+    }
     const PORTS: &str = "/sys/class/virtio-ports";
     let until = std::time::Instant::now() + PORT_DEADLINE;
     loop {
@@ -123,9 +126,18 @@ pub(super) fn say(channel: &mut File, message: &ToHost) -> Result<(), GuestError
     channel.write_all(&message.frame()).map_err(failed("write to", "the channel"))
 }
 
-/// Ends the machine: a reset, which ends a QEMU that was started with -no-reboot.
+/// What the kernel's command line says after `name`, on a monitor that is not QEMU.
+pub(super) fn told(name: &str) -> Option<String> {
+    let line = std::fs::read_to_string("/proc/cmdline").ok()?;
+    line.split_whitespace().find_map(|word| word.strip_prefix(name).map(str::to_owned))
+}
+
+/// Ends the machine: a reset, which ends a QEMU that was started with -no-reboot, unless it has to be turned off.
 fn power_off() -> ! {
-    let _ = rustix::system::reboot(rustix::system::RebootCommand::Restart);
+    let off = told("tare.end=").is_some_and(|how| how == "off");
+    let how =
+        if off { rustix::system::RebootCommand::PowerOff } else { rustix::system::RebootCommand::Restart };
+    let _ = rustix::system::reboot(how);
     loop {
         std::thread::sleep(Duration::from_secs(1));
     }

@@ -13,6 +13,7 @@ mod network;
 mod program;
 mod resume;
 mod serve;
+pub mod vsock;
 pub mod wire;
 
 pub use boot::run;

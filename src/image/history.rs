@@ -45,7 +45,8 @@ pub struct Layer {
     pub wasted_bytes: u64,
 }
 
-/// The history as the config tells it. Layers that it does not tell of come last.
+/// The history as the config tells it. Layers that it does not tell of come first: what was built on such an image told of
+/// its own.
 pub fn events(image: &Image) -> Result<Vec<Event>, ImageError> {
     let (_, blobs) = image.described()?;
     let bytes = image.blobs()?;
@@ -56,11 +57,17 @@ pub fn events(image: &Image) -> Result<Vec<Event>, ImageError> {
         (digest.map(|d| d.to_string()), blob_bytes)
     };
     let told = image.config_json().get("history").and_then(Value::as_array).cloned().unwrap_or_default();
+    let empty = |event: &Value| event.get("empty_layer").and_then(Value::as_bool).unwrap_or_default();
+    let filled = told.iter().filter(|e| !empty(e)).count();
     let mut all = Vec::new();
+    for _ in filled..image.diff_ids().len() {
+        let (layer, blob_bytes) = made(true);
+        let (created_by, comment) = (String::new(), String::new());
+        all.push(Event { created: None, created_by, comment, layer, blob_bytes });
+    }
     for event in &told {
         let text = |key: &str| event.get(key).and_then(Value::as_str).map(str::to_owned);
-        let empty = event.get("empty_layer").and_then(Value::as_bool).unwrap_or_default();
-        let (layer, blob_bytes) = made(!empty);
+        let (layer, blob_bytes) = made(!empty(event));
         all.push(Event {
             created: text("created"),
             created_by: text("created_by").unwrap_or_default(),
@@ -69,14 +76,7 @@ pub fn events(image: &Image) -> Result<Vec<Event>, ImageError> {
             blob_bytes,
         });
     }
-    loop {
-        let (layer, blob_bytes) = made(true);
-        if layer.is_none() {
-            return Ok(all);
-        }
-        let (created_by, comment) = (String::new(), String::new());
-        all.push(Event { created: None, created_by, comment, layer, blob_bytes });
-    }
+    Ok(all)
 }
 
 /// What each layer adds and wastes. Unpacks the layers that are not yet.

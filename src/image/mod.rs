@@ -43,6 +43,7 @@ pub mod unpack;
 mod user;
 pub mod verify;
 mod view;
+pub mod whole;
 pub mod workspace;
 
 pub use error::ImageError;

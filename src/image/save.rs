@@ -7,6 +7,7 @@ use super::error::{ImageError, io, json};
 use super::parts::Parts;
 use super::reference::Reference;
 use super::store::Store;
+use super::whole::whole;
 use serde_json::{Value, json as object};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -83,18 +84,6 @@ pub fn layout(store: &Store, references: &[String], dir: &Path) -> Result<(), Im
     whole(&marker, |file| file.write_all(LAYOUT).map_err(io("write", &marker)))?;
     let index = index(&entries)?;
     whole(&there, |file| file.write_all(&index).map_err(io("write", &there)))
-}
-
-/// A new file that is there only when it is whole.
-fn whole(path: &Path, write: impl FnOnce(&mut File) -> Result<(), ImageError>) -> Result<(), ImageError> {
-    let new = path.with_extension(format!("{}.new", std::process::id()));
-    let mut file = File::create(&new).map_err(io("create", &new))?;
-    let written = write(&mut file).and_then(|()| std::fs::rename(&new, path).map_err(io("write", path)));
-    if written.is_err() {
-        // The first error counts.
-        let _ = std::fs::remove_file(&new);
-    }
-    written
 }
 
 /// An OCI layout as a tar archive, the same bytes for the same images.

@@ -151,7 +151,7 @@ impl Armed {
 }
 
 /// The group that may open /dev/kvm, if there is one.
-fn kvm_group() -> Vec<u32> {
+pub(super) fn kvm_group() -> Vec<u32> {
     use std::os::unix::fs::MetadataExt;
     std::fs::metadata("/dev/kvm").map(|m| m.gid()).ok().filter(|gid| *gid != 0).into_iter().collect()
 }

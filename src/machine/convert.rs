@@ -3,8 +3,9 @@
 use super::cpio;
 use super::error::{MachineError, io};
 use super::program;
+use std::fs::File;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What is made.
@@ -26,9 +27,8 @@ pub enum Format {
 /// written.
 pub fn convert(tree: &Path, to: &Path, format: Format, spare: u64) -> Result<u64, MachineError> {
     let parent = to.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let dir = tempfile::Builder::new().prefix(".converting-").tempdir_in(parent);
-    let dir = dir.map_err(io("create a folder in", parent))?;
-    let new = dir.path().join("file");
+    let dir = Space::beside(to, parent)?;
+    let new = dir.path.join("file");
     match format {
         Format::Erofs => {
             let mkfs = program::find("mkfs.erofs", "erofs-utils")?;
@@ -41,7 +41,7 @@ pub fn convert(tree: &Path, to: &Path, format: Format, spare: u64) -> Result<u64
         }
         Format::Ext4 => ext4(tree, &new, spare)?,
         Format::Qcow2 => {
-            let raw = dir.path().join("raw");
+            let raw = dir.path.join("raw");
             ext4(tree, &raw, spare)?;
             let qemu_img = program::find("qemu-img", "qemu-utils")?;
             let options = ["convert", "-q", "-c", "-f", "raw", "-O", "qcow2"];
@@ -51,6 +51,42 @@ pub fn convert(tree: &Path, to: &Path, format: Format, spare: u64) -> Result<u64
     }
     std::fs::rename(&new, to).map_err(io("write", to))?;
     Ok(std::fs::metadata(to).map_err(io("look at", to))?.len())
+}
+
+/// A folder beside the file, on the same file system, by a fixed name: one that a killed program left is found and
+/// removed by the next that makes the same file. Locked by who works in it.
+struct Space {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Space {
+    fn beside(to: &Path, parent: &Path) -> Result<Self, MachineError> {
+        let mut name = std::ffi::OsString::from(".converting-");
+        name.push(to.file_name().unwrap_or_default());
+        let path = parent.join(name);
+        for again in [true, false] {
+            let made = std::fs::create_dir(&path);
+            let there = made.as_ref().is_err_and(|e| e.kind() == std::io::ErrorKind::AlreadyExists);
+            if !there {
+                made.map_err(io("create", &path))?;
+            }
+            let lock = File::open(&path).map_err(io("open", &path))?;
+            lock.try_lock().map_err(|e| io("lock", &path)(e.into()))?;
+            if !there || !again {
+                return Ok(Self { path, _lock: lock });
+            }
+            std::fs::remove_dir_all(&path).map_err(io("remove", &path))?;
+        }
+        Err(io("lock", &path)(std::io::ErrorKind::ResourceBusy.into()))
+    }
+}
+
+impl Drop for Space {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed by the next that makes the same file.
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
 }
 
 /// Large enough for the tree, its inodes, and `spare`.

@@ -143,6 +143,14 @@ pub enum MachineError {
         /// Its answer.
         said: String,
     },
+    /// Firecracker or cloud-hypervisor refused a request.
+    #[error("{request} was refused: {said}")]
+    Api {
+        /// Method and path.
+        request: String,
+        /// Status and body of the answer.
+        said: String,
+    },
     /// No answer from the guest.
     #[error("the guest did not answer {asked} within {seconds} s")]
     Silent {

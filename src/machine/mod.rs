@@ -16,6 +16,7 @@ mod error;
 mod event;
 mod fds;
 pub mod foreign;
+pub mod hypervisor;
 pub mod initramfs;
 pub mod kernel;
 pub mod memory;
@@ -25,6 +26,7 @@ pub mod qemu;
 mod qmp;
 pub mod recipe;
 pub mod running;
+mod said;
 pub mod snapshot;
 mod watch;
 

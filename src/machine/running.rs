@@ -1,7 +1,10 @@
 //! A machine from its start to being gone.
 
+mod ending;
+
 use super::error::{MachineError, system};
 use super::event::{ExecEvent, MachineEvent};
+use super::said::{ending, tail};
 use super::watch::{Console, Seen};
 use crate::guest::wire::{GuestMemory, Message, ToGuest, ToHost, spoken};
 use crate::sys::clock::monotonic_ns;
@@ -19,12 +22,9 @@ use std::time::Duration;
 pub const BOOT_DEADLINE: Duration = Duration::from_secs(30);
 /// For an answer of a guest that runs.
 const ANSWER: Duration = Duration::from_secs(5);
-/// For QEMU to end once it was told to.
-const QUIT: Duration = Duration::from_secs(2);
-/// Between two presses of the power button.
-const PRESS_AGAIN: Duration = Duration::from_secs(3);
-/// Most of a console that is shown in an error, characters.
-const CONSOLE_TAIL: usize = 600;
+
+/// For the last words of a QEMU that has ended; longer than that, somebody else holds its descriptors.
+const LINGER_NS: u64 = 1_000_000_000;
 
 /// What came of waiting.
 enum Step {
@@ -51,6 +51,8 @@ struct State {
     channel_ended: bool,
     console_ended: bool,
     qemu_ended: Option<i32>,
+    /// When that was seen.
+    ended_ns: u64,
     closed: bool,
     memory: Option<GuestMemory>,
     echo: Option<u64>,
@@ -74,6 +76,10 @@ pub struct RunningMachine {
     boot_deadline: Duration,
     /// See [`super::arm::Command::power_button`].
     pub(super) power_button: Option<Duration>,
+    /// For errors.
+    program: &'static str,
+    /// It has no monitor that could be told to quit, and its RAM has no name.
+    by_signal: bool,
 }
 
 impl RunningMachine {
@@ -102,7 +108,25 @@ impl RunningMachine {
             console,
             boot_deadline,
             power_button,
+            program: "QEMU",
+            by_signal: false,
         }
+    }
+
+    /// Of another program than QEMU, which is ended by SIGTERM.
+    pub(super) fn by_signal(&mut self, program: &'static str) {
+        (self.program, self.by_signal) = (program, true);
+    }
+
+    /// The guest's init has called: this is its channel, and the thread that reads it.
+    pub(super) fn connected(&mut self, channel: UnixStream, reader: std::thread::JoinHandle<()>) {
+        self.ours.channel = channel;
+        self.threads.push(reader);
+    }
+
+    /// Whether the guest's RAM can be told from the rest of the program's memory.
+    pub fn knows_its_ram(&self) -> bool {
+        !self.by_signal
     }
 
     /// QEMU's process.
@@ -192,7 +216,10 @@ impl RunningMachine {
             }
             Seen::ConsoleEnd => self.state.console_ended = true,
             Seen::ChannelEnd => self.state.channel_ended = true,
-            Seen::QemuEnd(code) => self.state.qemu_ended = Some(code),
+            Seen::QemuEnd(code) => {
+                self.state.ended_ns = monotonic_ns();
+                self.state.qemu_ended = Some(code);
+            }
         }
         None
     }
@@ -205,9 +232,11 @@ impl RunningMachine {
         }
         let silent = !s.hello && monotonic_ns() > self.t0_ns + self.boot_deadline.as_nanos() as u64;
         let why = match s.qemu_ended {
-            Some(_) if !s.channel_ended || !s.console_ended => return None,
+            Some(_) if (!s.channel_ended || !s.console_ended) && monotonic_ns() < s.ended_ns + LINGER_NS => {
+                return None;
+            }
             Some(_) if s.exited => String::new(),
-            Some(code) => self.explain(&format!("QEMU {} before the workload did", ending(code))),
+            Some(code) => self.explain(&format!("{} {} before the workload did", self.program, ending(code))),
             None if silent => {
                 let seconds = self.boot_deadline.as_secs_f64();
                 self.explain(&format!("the guest's init did not speak within {seconds} s"))
@@ -219,10 +248,10 @@ impl RunningMachine {
     }
 
     /// Adds what QEMU and the guest's console said last.
-    fn explain(&self, what: &str) -> String {
+    pub(super) fn explain(&self, what: &str) -> String {
         let mut text = what.to_owned();
         let log = String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned();
-        for (name, said) in [("QEMU", tail(&log)), ("console", tail(&self.console.text()))] {
+        for (name, said) in [(self.program, tail(&log)), ("console", tail(&self.console.text()))] {
             if !said.is_empty() {
                 text += &format!("; {name}: {said}");
             }
@@ -295,88 +324,6 @@ impl RunningMachine {
         trips.sort_unstable();
         Ok(trips[trips.len() / 2])
     }
-
-    /// SIGTERM to the workload, SIGKILL at the deadline, then QEMU is ended. The workload's exit code, if it gave one.
-    pub fn stop(&mut self, deadline: Duration) -> Result<Option<i32>, MachineError> {
-        let mut code = None;
-        for (signal, wait) in [(libc::SIGTERM, deadline), (libc::SIGKILL, ANSWER)] {
-            if self.state.exited || self.state.closed || self.tell(&ToGuest::Signal(signal)).is_err() {
-                break;
-            }
-            if self.until(wait, |s| s.exited.then_some(())).is_some() {
-                code = self.kept.iter().find_map(|(_, e)| match e {
-                    MachineEvent::Exited(code) => Some(*code),
-                    _ => None,
-                });
-                break;
-            }
-        }
-        self.quit()?;
-        Ok(code)
-    }
-
-    /// How long an operating system may take before its first word; nothing where there is none.
-    pub fn boot_allowance(&self) -> Duration {
-        if self.power_button.is_some() { self.boot_deadline } else { Duration::ZERO }
-    }
-
-    /// Presses the power button (ACPI) until the operating system has turned the machine off. Again and again, because one
-    /// that is still coming up does not heed it.
-    fn press_power_button(&self, deadline: Duration) {
-        let until = monotonic_ns() + deadline.as_nanos() as u64;
-        let _ = (&self.ours.qmp).write_all(b"{\"execute\":\"qmp_capabilities\"}\n");
-        while monotonic_ns() < until && !self.child.ended_within(Duration::ZERO) {
-            let _ = (&self.ours.qmp).write_all(b"{\"execute\":\"system_powerdown\"}\n");
-            self.child.ended_within(PRESS_AGAIN);
-        }
-    }
-
-    /// Has an operating system shut down; ends QEMU by QMP, by force if it does not listen, and waits until it is reaped.
-    pub fn quit(&mut self) -> Result<(), MachineError> {
-        if let Some(deadline) = self.power_button.take_if(|_| self.state.hello && !self.state.closed) {
-            self.press_power_button(deadline);
-        }
-        // Docs: QMP specification; a client has to ask for capabilities before its first command.
-        let commands = "{\"execute\":\"qmp_capabilities\"}\n{\"execute\":\"quit\"}\n";
-        let _ = (&self.ours.qmp).write_all(commands.as_bytes());
-        if !self.child.ended_within(QUIT) {
-            self.child.signal(libc::SIGKILL).map_err(system("kill QEMU"))?;
-        }
-        for thread in self.threads.drain(..) {
-            let _ = thread.join();
-        }
-        Ok(())
-    }
-}
-
-impl Drop for RunningMachine {
-    fn drop(&mut self) {
-        if !self.threads.is_empty() {
-            let _ = self.child.signal(libc::SIGKILL);
-            for thread in self.threads.drain(..) {
-                let _ = thread.join();
-            }
-        }
-    }
-}
-
-fn ending(code: i32) -> String {
-    if code > 128 {
-        format!("was killed by signal {}", code - 128)
-    } else {
-        format!("ended with code {code}")
-    }
-}
-
-/// The end of a text in one line; from where a kernel's panic begins, if there is one.
-fn tail(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
-    let plain = |lines: &[&str]| lines.join(" | ").chars().filter(|c| !c.is_control()).collect::<Vec<char>>();
-    if let Some(panic) = lines.iter().position(|l| l.contains("Kernel panic")) {
-        return plain(&lines[panic..]).into_iter().take(CONSOLE_TAIL).collect();
-    }
-    let all = plain(&lines);
-    all[all.len().saturating_sub(CONSOLE_TAIL)..].iter().collect()
 }
 
 /// Names of the phases that end with each stamp.

@@ -5,6 +5,7 @@
 //! privately: it costs no copy, and restores share every page that none of them writes. The harness holds the RAM in a
 //! sealed memfd, because QEMU opens it for writing even for a private mapping, and nobody may write to it.
 
+use super::USER;
 use super::cache;
 use super::error::{MachineError, io, system};
 use super::qmp::Qmp;
@@ -97,7 +98,16 @@ pub fn empty_ram(dir: &Path, bytes: u64) -> Result<PathBuf, MachineError> {
     let path = dir.join("ram");
     let file = File::create(&path).map_err(io("create", &path))?;
     file.set_len(bytes).map_err(io("set the length of", &path))?;
+    // QEMU opens it anew, as its own user.
+    give_to_qemu(&path)?;
     Ok(path)
+}
+
+fn give_to_qemu(path: &Path) -> Result<(), MachineError> {
+    if nix::unistd::geteuid().is_root() {
+        std::os::unix::fs::chown(path, Some(USER), Some(USER)).map_err(io("give away", path))?;
+    }
+    Ok(())
 }
 
 /// Stops the machine, writes its state to `dir`, and ends it for good. Its RAM was in `dir` all the time.
@@ -108,6 +118,8 @@ pub fn save(machine: &mut RunningMachine, dir: &Path) -> Result<(), MachineError
     let short = tempfile::tempdir().map_err(system("create a temporary folder"))?;
     let path = short.path().join("s");
     let listener = UnixListener::bind(&path).map_err(io("listen on", &path))?;
+    give_to_qemu(short.path())?;
+    give_to_qemu(&path)?;
     // QEMU connects before it answers, and the kernel takes the connection before we do.
     qmp.command("migrate", &json!({ "uri": format!("unix:{}", path.display()) }))?;
     let mut wait = [PollFd::new(&listener, PollFlags::IN)];
@@ -130,6 +142,10 @@ pub fn save(machine: &mut RunningMachine, dir: &Path) -> Result<(), MachineError
         }
     }
     machine.quit()?;
+    // Nobody's but the user's from here on: another QEMU could write to it otherwise.
+    let ram = dir.join("ram");
+    std::os::unix::fs::chown(&ram, Some(nix::unistd::geteuid().as_raw()), None)
+        .map_err(io("take back", &ram))?;
     let path = dir.join("state");
     std::fs::write(&path, state).map_err(io("write", &path))
 }

@@ -97,8 +97,11 @@ impl Bench<'_> {
                 let prepared = target.prepare(&ready.job);
                 let prepared = prepared.map_err(|source| MeasureError::Target { step: "prepare", source })?;
                 let facts = target.facts();
+                let shared = super::sharing::shared_bytes(ready, self.workloads);
                 let mut figures = vec![
                     ("image_registry_bytes", ready.sizes.registry_bytes as f64),
+                    ("image_shared_bytes", shared as f64),
+                    ("incremental_bytes", ready.sizes.registry_bytes.saturating_sub(shared) as f64),
                     ("image_unpacked_bytes", ready.sizes.unpacked_bytes as f64),
                     ("image_allocated_bytes", ready.sizes.allocated_bytes as f64),
                 ];

@@ -95,9 +95,21 @@ fn kernel() -> Facts {
     fact(&mut f, "release", or_why(System::kernel_version()));
     fact(&mut f, "system", or_why(System::long_os_version()));
     file(&mut f, "command line", "/proc/cmdline");
+    fact(&mut f, "file on disk", kernel_file());
     fact(&mut f, "cgroups", cgroup_mode());
     file(&mut f, "clock source", "/sys/devices/system/clocksource/clocksource0/current_clocksource");
     f
+}
+
+/// What a container has for nothing and a machine ships.
+fn kernel_file() -> String {
+    let Ok(release) = System::kernel_version() else { return "unknown: no release".into() };
+    let places = [format!("/boot/vmlinuz-{release}"), format!("/lib/modules/{release}/vmlinuz")];
+    let found = places.iter().find_map(|p| Some((p, std::fs::metadata(p).ok()?.len())));
+    match found {
+        Some((path, bytes)) => format!("{path}, {bytes} bytes"),
+        None => "unknown: neither in /boot nor with its modules".into(),
+    }
 }
 
 fn cgroup_mode() -> String {

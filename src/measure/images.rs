@@ -17,6 +17,8 @@ pub struct Ready {
     pub facts: WorkloadFacts,
     /// Of the image.
     pub sizes: ImageSizes,
+    /// Digest and bytes of its config and layers.
+    pub blobs: Vec<(String, u64)>,
     /// Unpacking, where this did it.
     pub unpack_ms: Option<f64>,
 }
@@ -72,7 +74,8 @@ pub fn ready(store: &Store, workload: &Workload, limits: Limits) -> Result<Ready
     };
     let sizes = image.sizes(store).map_err(|e| failed(e.into()))?;
     let facts = facts(workload, &reference, &job);
-    Ok(Ready { workload: workload.clone(), job, facts, sizes, unpack_ms })
+    let blobs = super::sharing::blobs(image.manifest_json());
+    Ok(Ready { workload: workload.clone(), job, facts, sizes, blobs, unpack_ms })
 }
 
 fn facts(workload: &Workload, reference: &str, job: &Job) -> WorkloadFacts {

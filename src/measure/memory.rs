@@ -1,4 +1,4 @@
-//! Memory of a run's processes, from `/proc/PID/smaps_rollup`.
+//! Memory of a run's processes, from `/proc/PID/smaps_rollup` and `status`.
 
 /// Sums over processes, bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub struct ProcessMemory {
     pub uss_bytes: u64,
     /// Resident set size.
     pub rss_bytes: u64,
+    /// Page tables.
+    pub page_tables_bytes: u64,
 }
 
 /// MemAvailable of the host (proc(5), /proc/meminfo), bytes.
@@ -29,12 +31,15 @@ fn field(name: &str) -> Option<u64> {
 
 /// Sum over `pids`. A process that has ended meanwhile adds nothing.
 pub fn of_processes(pids: &[i32]) -> ProcessMemory {
-    let rollups =
-        pids.iter().filter_map(|pid| std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok());
-    rollups.map(|text| parse(&text)).fold(ProcessMemory::default(), |sum, m| ProcessMemory {
+    let files = |pid: &i32| {
+        let read = |name| std::fs::read_to_string(format!("/proc/{pid}/{name}"));
+        Some(parse(&(read("smaps_rollup").ok()? + &read("status").ok()?)))
+    };
+    pids.iter().filter_map(files).fold(ProcessMemory::default(), |sum, m| ProcessMemory {
         pss_bytes: sum.pss_bytes + m.pss_bytes,
         uss_bytes: sum.uss_bytes + m.uss_bytes,
         rss_bytes: sum.rss_bytes + m.rss_bytes,
+        page_tables_bytes: sum.page_tables_bytes + m.page_tables_bytes,
     })
 }
 
@@ -48,6 +53,7 @@ fn parse(text: &str) -> ProcessMemory {
         };
         match name {
             "Pss:" => m.pss_bytes += kib * 1024,
+            "VmPTE:" => m.page_tables_bytes += kib * 1024,
             "Rss:" => m.rss_bytes += kib * 1024,
             "Private_Clean:" | "Private_Dirty:" => m.uss_bytes += kib * 1024,
             _ => {}
@@ -63,15 +69,26 @@ mod tests {
     #[test]
     fn a_rollup_is_read() {
         let text = "55d0-7ffd ---p 00000000 00:00 0 [rollup]\nRss: 884 kB\nPss: 385 kB\nPss_Dirty: 68 kB\n\
-                    Private_Clean: 100 kB\nPrivate_Dirty: 68 kB\n";
+                    Private_Clean: 100 kB\nPrivate_Dirty: 68 kB\nVmPTE:\t  44 kB\n";
         let m = parse(text);
-        assert_eq!(m, ProcessMemory { pss_bytes: 385 << 10, uss_bytes: 168 << 10, rss_bytes: 884 << 10 });
+        let expected = ProcessMemory {
+            pss_bytes: 385 << 10,
+            uss_bytes: 168 << 10,
+            rss_bytes: 884 << 10,
+            page_tables_bytes: 44 << 10,
+        };
+        assert_eq!(m, expected);
     }
 
     #[test]
     fn this_process_has_memory_and_a_dead_one_has_none() {
         let own = of_processes(&[std::process::id() as i32]);
-        assert!(own.pss_bytes > 0 && own.uss_bytes <= own.pss_bytes && own.pss_bytes <= own.rss_bytes);
+        assert!(
+            own.page_tables_bytes > 0
+                && own.pss_bytes > 0
+                && own.uss_bytes <= own.pss_bytes
+                && own.pss_bytes <= own.rss_bytes
+        );
         assert_eq!(of_processes(&[i32::MAX]), ProcessMemory::default());
     }
 }

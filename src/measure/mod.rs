@@ -19,6 +19,7 @@ mod rows;
 pub mod run;
 pub mod schedule;
 pub mod session;
+mod sharing;
 mod timeline;
 
 pub use error::MeasureError;

@@ -314,6 +314,7 @@ impl<'a> Watch<'a> {
         self.sample("pss_bytes", processes.pss_bytes as f64);
         self.sample("uss_bytes", processes.uss_bytes as f64);
         self.sample("rss_bytes", processes.rss_bytes as f64);
+        self.sample("page_tables_bytes", processes.page_tables_bytes as f64);
         self.sample("cgroup_bytes", group.usage as f64);
         self.sample("cgroup_anon_bytes", group.anon as f64);
         self.sample("cgroup_file_bytes", group.file as f64);

@@ -4,6 +4,7 @@
 mod check;
 pub mod density;
 mod error;
+pub mod lessons;
 pub mod merge;
 pub mod reader;
 pub mod schema;

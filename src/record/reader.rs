@@ -1,6 +1,7 @@
 //! Reads a record, also one whose bench was killed in the middle of a row.
 
 use super::error::{RecordError, io};
+use super::lessons::{self, Lessons, Taught};
 use super::schema::{Environment, Phase, Plan, RunRow, SCHEMA, Sample};
 use serde::de::DeserializeOwned;
 use std::path::Path;
@@ -18,6 +19,8 @@ pub struct Record {
     pub samples: Vec<Sample>,
     /// phases.csv.
     pub phases: Vec<Phase>,
+    /// lessons.json, where there is one.
+    pub lessons: Vec<Taught>,
     /// What was changed, cut off or left out, a line each.
     pub warnings: Vec<String>,
 }
@@ -31,6 +34,7 @@ pub fn read(dir: &Path) -> Result<Record, RecordError> {
         runs: rows(&dir.join("runs.csv"), &mut warnings)?,
         samples: rows(&dir.join("samples.csv"), &mut warnings)?,
         phases: rows(&dir.join("phases.csv"), &mut warnings)?,
+        lessons: taught(dir)?,
         warnings,
     };
     for name in super::sums::changed(dir)? {
@@ -39,6 +43,12 @@ pub fn read(dir: &Path) -> Result<Record, RecordError> {
     }
     super::check::check(dir, &mut record)?;
     Ok(record)
+}
+
+/// What the lessons said, if they were run into this record.
+fn taught(dir: &Path) -> Result<Vec<Taught>, RecordError> {
+    let path = dir.join(lessons::NAME);
+    if path.exists() { Ok(json::<Lessons>(&path)?.lessons) } else { Ok(Vec::new()) }
 }
 
 /// Plan, environment and runs alone, unchecked against the rest: what a merge sorts records by.

@@ -340,7 +340,8 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     ("cgroup_anon_bytes", "bytes", "anonymous memory in the run's cgroup"),
     ("cgroup_file_bytes", "bytes", "page cache in the run's cgroup"),
     ("cgroup_shmem_bytes", "bytes", "shared memory and tmpfs in the run's cgroup"),
-    ("cgroup_kernel_bytes", "bytes", "kernel memory charged to the run's cgroup"),
+    ("cgroup_kernel_bytes", "bytes", "kernel memory charged to the run's cgroup, page tables among it"),
+    ("page_tables_bytes", "bytes", "page tables of all processes of the run, VmPTE of /proc/PID/status"),
     (
         "available_fall_bytes",
         "bytes",
@@ -355,6 +356,8 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "bytes",
         "sum of the image's distinct compressed blobs: config, manifest and layers",
     ),
+    ("image_shared_bytes", "bytes", "of these, blobs that another image of the same bench has too"),
+    ("incremental_bytes", "bytes", "what this image adds where the bench's other images are there already"),
     (
         "image_unpacked_bytes",
         "bytes",

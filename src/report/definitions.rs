@@ -4,6 +4,7 @@ use super::figure::Figure;
 use super::summary::{NET, values};
 use crate::record::reader::Record;
 use serde::Serialize;
+use std::collections::HashMap;
 
 /// One way to count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -124,9 +125,10 @@ fn by_run(
         .runs
         .iter()
         .filter(|r| r.workload == workload && r.target == target && !r.warmup && r.error.is_empty());
-    let phases = |run: u32| -> Vec<Slice> {
-        let mine = record.phases.iter().filter(|p| p.run == run);
-        mine.map(|p| (p.phase.as_str(), p.start_ms, p.duration_ms)).collect()
-    };
-    runs.filter_map(|r| figure(&phases(r.run)).filter(|ms| *ms > 0.0)).collect()
+    let mut phases: HashMap<u32, Vec<Slice>> = HashMap::new();
+    for p in record.phases.iter().filter(|p| p.workload == workload && p.target == target) {
+        phases.entry(p.run).or_default().push((&p.phase, p.start_ms, p.duration_ms));
+    }
+    let of = |run: &u32| phases.get(run).map(Vec::as_slice).unwrap_or_default();
+    runs.filter_map(|r| figure(of(&r.run)).filter(|ms| *ms > 0.0)).collect()
 }

@@ -30,6 +30,10 @@ pub struct Insight {
     density: Vec<Vec<String>>,
     hosts: Vec<String>,
     ledgers: Vec<Account>,
+    /// Workload, what a container ships; a machine, all it ships, of that the kernel, and without it.
+    kernels: Vec<[String; 6]>,
+    /// The host's own kernel file, as the record tells it.
+    host_kernel: String,
     /// What, published, its definition, ours, why they compare or not, source.
     published: Vec<[String; 6]>,
 }
@@ -41,9 +45,11 @@ impl Insight {
         Self {
             published: overlay::of(&starts).iter().map(published).collect(),
             starts: starts.iter().map(start).collect(),
-            break_even: meaning::break_even(summary).iter().map(sentence).collect(),
+            break_even: break_even(summary),
             density: density(summary),
             hosts: HOSTS_GIB.iter().map(|g| format!("{g} GiB")).collect(),
+            kernels: kernels(record, summary),
+            host_kernel: host_kernel(record),
             ledgers: ledger::of(record).iter().map(account).collect(),
         }
     }
@@ -57,6 +63,16 @@ fn start(s: &definitions::Start) -> [String; 5] {
     let times = number(s.times_least);
     let ms = format!("{} ms", number(s.ms.median));
     [s.workload.clone(), named(&s.target, &s.accelerator), s.words.to_owned(), ms, times]
+}
+
+fn break_even(summary: &Summary) -> Vec<String> {
+    let all = meaning::break_even(summary);
+    let mut said: Vec<String> = all.iter().map(sentence).collect();
+    if all.iter().any(|b| !b.tested && b.run_longer_than_ms.is_some()) {
+        let alone = "Some of these rest on their own interval alone: there are too few blocks to test all comparisons together.";
+        said.push(alone.to_owned());
+    }
+    said
 }
 
 /// `The container costs 4.1 ms and 2.5 MiB: under 5 % of the whole once …`.
@@ -79,17 +95,48 @@ fn span(ms: f64) -> String {
     if ms.abs() >= 10_000.0 { format!("{} s", number(ms / 1000.0)) } else { format!("{} ms", number(ms)) }
 }
 
+/// A number of things, without decimals.
+fn count(n: u64) -> String {
+    if n < 1000 { n.to_string() } else { number(n as f64) }
+}
+
 fn density(summary: &Summary) -> Vec<Vec<String>> {
     let all = meaning::density(summary, &HOSTS_GIB);
     let mut rows: Vec<Vec<String>> = Vec::new();
     for d in &all {
         let head = [d.workload.clone(), named(&d.target, &d.accelerator)];
         match rows.last_mut().filter(|r| r[..2] == head) {
-            Some(row) => row.push(number(d.instances as f64)),
-            None => rows.push(head.into_iter().chain([number(d.instances as f64)]).collect()),
+            Some(row) => row.push(count(d.instances)),
+            None => rows.push(head.into_iter().chain([count(d.instances)]).collect()),
         }
     }
     rows
+}
+
+/// A machine brings a kernel of its own; a container has the host's for nothing.
+fn kernels(record: &Record, summary: &Summary) -> Vec<[String; 6]> {
+    let mut rows = Vec::new();
+    for workload in record.plan.workloads.iter().map(|w| &w.name) {
+        let figure = |target: &str, metric: &str| summary.cell(workload, target, metric).map(|c| c.median);
+        let shown = |bytes: f64| value("shipped_bytes", "bytes", bytes);
+        for target in &record.plan.targets {
+            let (Some(all), Some(kernel)) =
+                (figure(&target.name, "shipped_bytes"), figure(&target.name, "kernel_bytes"))
+            else {
+                continue;
+            };
+            let image = figure(&target.name, "image_registry_bytes").map(shown).unwrap_or_default();
+            let name = named(&target.name, &target.accelerator);
+            rows.push([workload.clone(), image, name, shown(all), shown(kernel), shown(all - kernel)]);
+        }
+    }
+    rows
+}
+
+fn host_kernel(record: &Record) -> String {
+    let kernel = record.environment.groups.iter().find(|g| g.name == "Kernel");
+    let fact = kernel.and_then(|g| g.facts.iter().find(|f| f.0 == "file on disk"));
+    fact.map(|f| f.1.clone()).unwrap_or_else(|| "not recorded".into())
 }
 
 fn account(l: &ledger::Ledger) -> Account {

@@ -4,12 +4,13 @@ use super::summary::values;
 use crate::record::reader::Record;
 use crate::stats::median;
 use serde::Serialize;
+use std::collections::HashMap;
 
 /// Parts and a whole. Figures are medians over runs; the residual is the median over runs of each run's own, because
 /// medians of parts do not add up to the median of a sum.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Ledger {
-    /// `image`, `memory of the machine`, `memory of the cgroup`, `memory against the host`, `start-up` or `run`.
+    /// That of [`KINDS`], or `start-up`.
     pub title: &'static str,
     /// Workload.
     pub workload: String,
@@ -45,24 +46,36 @@ pub struct Part {
 /// From this share on a residual is red.
 const RED: f64 = 0.10;
 
+/// Includes the page tables, which stand by themselves where they were weighed.
+const KERNEL: &str = "cgroup_kernel_bytes";
+const PAGE_TABLES: &str = "page_tables_bytes";
+
 /// Title, unit, whole, parts. A part that a target does not have is nothing; a ledger without its whole or without any part is
 /// none.
 type Kind = (&'static str, &'static str, &'static str, &'static [&'static str]);
-const KINDS: [Kind; 5] = [
+const KINDS: [Kind; 7] = [
     (
         "image",
         "bytes",
         "shipped_bytes",
         &["os_disk_bytes", "disk_bytes", "kernel_bytes", "initramfs_bytes", "firmware_bytes"],
     ),
+    ("image in a registry", "bytes", "image_registry_bytes", &["image_shared_bytes", "incremental_bytes"]),
     ("memory of the machine", "bytes", "pss_bytes", &["guest_ram_touched_bytes", "vmm_bytes"]),
     (
         "memory of the cgroup",
         "bytes",
         "cgroup_bytes",
-        &["cgroup_anon_bytes", "cgroup_file_bytes", "cgroup_shmem_bytes", "cgroup_kernel_bytes"],
+        &["cgroup_anon_bytes", "cgroup_file_bytes", "cgroup_shmem_bytes", KERNEL, PAGE_TABLES],
     ),
-    ("memory against the host", "bytes", "available_fall_bytes", &["cgroup_bytes"]),
+    // Page cache is no part of it: MemAvailable counts it as to be had.
+    (
+        "memory against the host",
+        "bytes",
+        "available_fall_bytes",
+        &["cgroup_anon_bytes", "cgroup_shmem_bytes", KERNEL, PAGE_TABLES],
+    ),
+    ("memory of the guest", "bytes", "guest_ram_touched_bytes", &["guest_used_bytes", "guest_kernel_bytes"]),
     ("run", "ms", "total_ms", &["startup_ms", "stop_ms"]),
 ];
 
@@ -84,6 +97,18 @@ pub fn of(record: &Record) -> Vec<Ledger> {
         }
     }
     all
+}
+
+/// Takes the page tables out of the kernel memory that they are charged to.
+fn apart(mut parts: Vec<(String, Vec<(u32, f64)>)>) -> Vec<(String, Vec<(u32, f64)>)> {
+    let tables: HashMap<u32, f64> =
+        parts.iter().filter(|p| p.0 == PAGE_TABLES).flat_map(|p| p.1.iter().copied()).collect();
+    let kernel = parts.iter_mut().find(|p| p.0 == KERNEL).filter(|_| !tables.is_empty());
+    if let Some((name, values)) = kernel {
+        *name = format!("{KERNEL} less page tables");
+        values.iter_mut().for_each(|(run, value)| *value -= tables.get(run).copied().unwrap_or_default());
+    }
+    parts
 }
 
 struct Place<'a> {
@@ -110,6 +135,7 @@ impl Place<'_> {
         if parts.is_empty() {
             return None;
         }
+        let parts = apart(parts);
         self.made(title, unit, whole, &wholes, &parts)
     }
 
@@ -142,9 +168,10 @@ impl Place<'_> {
     ) -> Option<Ledger> {
         let plain = |v: &[(u32, f64)]| median(&v.iter().map(|v| v.1).collect::<Vec<_>>());
         let whole = plain(wholes)?;
-        let sum =
-            |run: u32| -> f64 { parts.iter().flat_map(|p| &p.1).filter(|v| v.0 == run).map(|v| v.1).sum() };
-        let rests: Vec<f64> = wholes.iter().map(|(run, value)| value - sum(*run)).collect();
+        let mut sums: HashMap<u32, f64> = HashMap::new();
+        parts.iter().flat_map(|p| &p.1).for_each(|(run, value)| *sums.entry(*run).or_default() += value);
+        let rests: Vec<f64> =
+            wholes.iter().map(|(run, value)| value - sums.get(run).copied().unwrap_or_default()).collect();
         let residual = median(&rests)?;
         let residual_share = if whole == 0.0 { 0.0 } else { (residual / whole).abs() };
         Some(Ledger {

@@ -1,6 +1,7 @@
 //! What the figures mean: from when on the box's cost no longer matters, and how many boxes a host holds.
 
-use super::summary::{NET, Summary};
+use super::summary::{Cell, NET, Summary, words};
+use crate::stats::Verdict;
 use serde::Serialize;
 
 /// From when on the tare is under 5 % of the whole.
@@ -16,7 +17,10 @@ pub struct BreakEven {
     pub startup_tare_ms: f64,
     /// And in memory, where it was weighed.
     pub memory_tare_bytes: Option<f64>,
-    /// A whole run longer than this pays less than 5 % for its start, milliseconds; none where no cost was shown.
+    /// The test over all comparisons agrees; with few blocks it cannot, and the interval stands alone.
+    pub tested: bool,
+    /// A whole run longer than this pays less than 5 % for its start, milliseconds; none where the interval of the tare
+    /// does not exclude zero.
     pub run_longer_than_ms: Option<f64>,
     /// A whole that needs more than this pays less than 5 % in memory.
     pub memory_more_than_bytes: Option<f64>,
@@ -25,12 +29,18 @@ pub struct BreakEven {
 /// Under this share a cost is said not to matter.
 const SHARE: f64 = 0.05;
 
+/// Its interval lies above zero, and nothing was said against it but that there are few blocks.
+fn costs(cell: &Cell) -> bool {
+    let said = ["more", words(Verdict::TooFew)].contains(&cell.verdict.as_str());
+    said && cell.tare_low.is_some_and(|low| low > 0.0)
+}
+
 /// For each workload and box whose start-up was compared with the bare process.
 pub fn break_even(summary: &Summary) -> Vec<BreakEven> {
     let starts = summary.cells.iter().filter(|c| c.metric == "startup_ms" && c.target != NET);
     starts
         .filter_map(|c| {
-            let memory = summary.cell(&c.workload, &c.target, "pss_bytes").filter(|m| m.verdict == "more");
+            let memory = summary.cell(&c.workload, &c.target, "pss_bytes").filter(|m| costs(m));
             let startup_tare_ms = c.tare?;
             let memory_tare_bytes = memory.and_then(|m| m.tare);
             Some(BreakEven {
@@ -39,7 +49,8 @@ pub fn break_even(summary: &Summary) -> Vec<BreakEven> {
                 accelerator: c.accelerator.clone(),
                 startup_tare_ms,
                 memory_tare_bytes,
-                run_longer_than_ms: (c.verdict == "more").then_some(startup_tare_ms / SHARE),
+                tested: c.verdict == "more",
+                run_longer_than_ms: costs(c).then_some(startup_tare_ms / SHARE),
                 memory_more_than_bytes: memory_tare_bytes.map(|b| b / SHARE),
             })
         })

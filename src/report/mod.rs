@@ -22,6 +22,7 @@ mod same_work;
 mod sentences;
 mod summary;
 mod table;
+mod timeline;
 
 pub use error::ReportError;
 pub use figure::Figure;

@@ -8,6 +8,8 @@ use super::insight::Insight;
 use super::overview::{self, Row};
 use super::sentences;
 use super::summary::{Cell, NET, Summary};
+use super::timeline::Timeline;
+use crate::record::lessons::Taught;
 use crate::record::reader::Record;
 use crate::record::schema::{METRICS, Plan};
 use minijinja::syntax::SyntaxConfig;
@@ -71,6 +73,8 @@ pub struct View {
     definitions: Vec<(&'static str, &'static str, &'static str)>,
     notes: Vec<String>,
     insight: Insight,
+    timeline: Timeline,
+    lessons: Vec<Taught>,
     plan: Vec<(&'static str, String)>,
     workloads: Vec<(String, String, String, String)>,
     targets: Vec<Subject>,
@@ -100,6 +104,8 @@ impl View {
             definitions: METRICS.iter().filter(used).copied().collect(),
             notes: record.warnings.iter().chain(&summary.notes).cloned().collect(),
             insight: Insight::of(record, summary),
+            timeline: Timeline::of(record),
+            lessons: record.lessons.clone(),
             plan: plan(record),
             workloads: record.plan.workloads.iter().map(workload).collect(),
             targets: subjects(record),

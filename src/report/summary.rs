@@ -8,6 +8,7 @@ use crate::stats::{Comparison, Interval, RESAMPLES, Verdict, compare, judge, mad
 use crate::stats::{noise_floor, outliers};
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::collections::HashMap;
 
 /// The target that is the net of every comparison.
 pub const NET: &str = "process";
@@ -135,6 +136,13 @@ pub fn values<'a>(record: &'a Record, workload: &str, target: &str, metric: &str
     record.samples.iter().filter(wanted).collect()
 }
 
+/// Values of the same block, first and second.
+fn paired(first: &[&Sample], second: &[&Sample]) -> Vec<(f64, f64)> {
+    // From the last to the first, so that of two of a block the first counts.
+    let by_block: HashMap<u32, f64> = first.iter().rev().filter_map(|s| Some((s.block, s.value?))).collect();
+    second.iter().filter_map(|s| Some((*by_block.get(&s.block)?, s.value?))).collect()
+}
+
 fn cell(
     record: &Record,
     workload: &str,
@@ -148,9 +156,7 @@ fn cell(
     let seed = seed_of(record, workload, target, metric);
     let interval = median_interval(&all, RESAMPLES, seed);
     let net = if target == NET { Vec::new() } else { values(record, workload, NET, metric) };
-    let pair =
-        |s: &&&Sample| net.iter().find(|n| n.block == s.block).and_then(|n| Some((n.value?, s.value?)));
-    let pairs: Vec<(f64, f64)> = samples.iter().filter_map(|s| pair(&s)).collect();
+    let pairs = paired(&net, &samples);
     let compared = if refused.is_none() { compare(&pairs, seed) } else { None };
     let class = outliers(&all);
     let failed = record
@@ -208,10 +214,7 @@ fn floor(record: &Record, metric: &str) -> f64 {
     let floors = twins.flat_map(|(first, second)| {
         record.plan.workloads.iter().filter_map(move |w| {
             let (a, b) = (values(record, &w.name, first, metric), values(record, &w.name, second, metric));
-            let pair =
-                |s: &&Sample| a.iter().find(|o| o.block == s.block).and_then(|o| Some((o.value?, s.value?)));
-            let pairs: Vec<(f64, f64)> = b.iter().filter_map(pair).collect();
-            noise_floor(&pairs, seed_of(record, &w.name, second, metric))
+            noise_floor(&paired(&a, &b), seed_of(record, &w.name, second, metric))
         })
     });
     floors.fold(0.0, f64::max)
@@ -262,8 +265,10 @@ fn failures(record: &Record) -> Option<String> {
 /// Phases have to add up to the start-up within 2 %.
 fn residuals(record: &Record) -> Option<String> {
     let startups = record.samples.iter().filter(|s| s.metric == "startup_ms" && s.run > 0);
+    let mut sums: HashMap<u32, f64> = HashMap::new();
+    record.phases.iter().for_each(|p| *sums.entry(p.run).or_default() += p.duration_ms);
     let off = startups.filter(|s| {
-        let sum: f64 = record.phases.iter().filter(|p| p.run == s.run).map(|p| p.duration_ms).sum();
+        let sum = sums.get(&s.run).copied().unwrap_or_default();
         s.value.is_some_and(|v| (sum - v).abs() > v * 0.02)
     });
     let off = off.count();

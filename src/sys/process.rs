@@ -62,6 +62,18 @@ pub fn wait_for(pid: i32) -> std::io::Result<Option<i32>> {
     Ok(Some(if libc::WIFSIGNALED(status) { 128 + libc::WTERMSIG(status) } else { libc::WEXITSTATUS(status) }))
 }
 
+/// Whether a child ends (it is not reaped) before `timeout` is over. A signal that is caught counts as no.
+pub fn ends_within(pid: i32, timeout: std::time::Duration) -> bool {
+    let Some(pid) = rustix::process::Pid::from_raw(pid) else { return true };
+    let Ok(pidfd) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) else {
+        return true;
+    };
+    let mut fds = [rustix::event::PollFd::new(&pidfd, rustix::event::PollFlags::IN)];
+    let timeout =
+        rustix::time::Timespec { tv_sec: timeout.as_secs() as _, tv_nsec: timeout.subsec_nanos() as _ };
+    rustix::event::poll(&mut fds, Some(&timeout)).is_ok_and(|ready| ready > 0)
+}
+
 /// A descriptor that was handed to this process by its number: inherited, or received over a socket. It is made
 /// close-on-exec. Each number may be asked for once.
 pub fn inherited(fd: RawFd) -> std::io::Result<OwnedFd> {

@@ -4,6 +4,10 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 /// TUNSETIFF of linux/if_tun.h: `_IOW('T', 202, int)`.
 const TUNSETIFF: u64 = 0x4004_54ca;
+/// `_IOW('T', 203, int)`.
+const TUNSETPERSIST: u64 = 0x4004_54cb;
+/// `_IOW('T', 204, int)`.
+const TUNSETOWNER: u64 = 0x4004_54cc;
 const IFF_TAP: i16 = 0x0002;
 const IFF_NO_PI: i16 = 0x1000;
 const IFF_VNET_HDR: i16 = 0x4000;
@@ -27,4 +31,17 @@ pub fn create(name: &str) -> std::io::Result<OwnedFd> {
     // SAFETY: the request has the size and layout of struct ifreq (40 bytes) and outlives the call.
     let r = unsafe { libc::ioctl(file.as_raw_fd(), TUNSETIFF, &raw mut request) };
     if r < 0 { Err(std::io::Error::last_os_error()) } else { Ok(file.into()) }
+}
+
+/// Makes a tap device stay when its descriptor is closed, until it is deleted or its network namespace goes; `user` may
+/// open it by its name.
+pub fn make_last(tap: &OwnedFd, user: u32) -> std::io::Result<()> {
+    for (request, value) in [(TUNSETOWNER, u64::from(user)), (TUNSETPERSIST, 1)] {
+        // SAFETY: both requests take their number by value, and touch no memory of ours.
+        let r = unsafe { libc::ioctl(tap.as_raw_fd(), request, value) };
+        if r < 0 {
+            return Err(std::io::Error::last_os_error());
+        }
+    }
+    Ok(())
 }

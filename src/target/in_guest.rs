@@ -86,13 +86,17 @@ pub(super) fn figures(
     memory_bytes: u64,
 ) -> Result<Vec<(&'static str, f64)>, TargetError> {
     let split = memory::split(machine.pid())?;
+    let knows_its_ram = machine.knows_its_ram();
     let guest = machine.guest_memory()?;
     let echo_ns = machine.echo_ns()?;
-    Ok(vec![
-        ("guest_ram_touched_bytes", split.guest_ram_bytes as f64),
-        ("vmm_bytes", split.vmm_bytes as f64),
+    let mut figures = vec![
         ("guest_used_bytes", guest.total_bytes.saturating_sub(guest.available_bytes) as f64),
         ("guest_kernel_bytes", memory_bytes.saturating_sub(guest.total_bytes) as f64),
         ("channel_ms", echo_ns as f64 / 2e6),
-    ])
+    ];
+    if knows_its_ram {
+        figures.push(("guest_ram_touched_bytes", split.guest_ram_bytes as f64));
+        figures.push(("vmm_bytes", split.vmm_bytes as f64));
+    }
+    Ok(figures)
 }

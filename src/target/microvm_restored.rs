@@ -3,22 +3,22 @@
 //! What is saved depends on the workload. A server is saved when it answers, so a restored one answers at once. Anything
 //! else is saved when all is ready for it, right before it is started, so that it really runs in every run.
 
-use super::error::TargetError;
+use super::error::{TargetError, container};
 use super::in_guest::{frame, guest_job, told_by};
 use super::microvm::{MicroVmOptions, MicroVmTarget, launch};
 use super::place::{Place, Undo};
 use super::{Armed, ArmedKind, Job, Prepared, Running, Target, network, process};
-use crate::container::cgroup::Limits;
+use crate::container::cgroup::{Limits, RunCgroup};
 use crate::guest::wire::GuestJob;
 use crate::machine::snapshot::{self, Snapshot};
 use crate::machine::{MachineError, Memory, RunningMachine, disk};
 use crate::record::schema::TargetFacts;
 use crate::sys::clock::monotonic_ns;
-use crate::sys::spawn::CgroupPlace;
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// For a server to answer before it is saved.
@@ -77,15 +77,13 @@ impl RestoredTarget {
         };
         let mut machine = self.inner.machine(job, scratch)?;
         machine.memory = Memory::Kept(snapshot::empty_ram(dir, job.memory_bytes)?);
-        // This one talks to a socket and writes to files of ours, and no stranger's code runs in it that does not run
-        // in each restored one behind all walls.
-        machine.isolated = false;
         let tap = if job.network { Some(network::tap()?) } else { None };
         let logs =
             tempfile::tempdir().map_err(|source| TargetError::System { step: "create a folder", source })?;
         let told = Self::saved_job(job);
-        let armed =
-            crate::machine::Armed::new(&machine, Some(&told), tap, CgroupPlace::default(), logs.path())?;
+        let cgroup = saving_cgroup(&self.inner.options.scratch)?;
+        let place = cgroup.0.place();
+        let armed = crate::machine::Armed::new(&machine, Some(&told), tap, place, logs.path())?;
         let mut running = armed.boot_deadline(self.inner.options.boot_deadline).start()?;
         match job.port {
             Some(port) => answers(&mut running, SocketAddr::from((network::RUN_ADDRESS, port)))?,
@@ -125,6 +123,26 @@ impl RestoredTarget {
         self.open.insert(key, Arc::clone(&opened));
         Ok((opened, made))
     }
+}
+
+/// A cgroup that is gone when it is dropped.
+struct Saving(RunCgroup);
+
+impl Drop for Saving {
+    fn drop(&mut self) {
+        let _ = self.0.kill_all();
+        let _ = self.0.remove();
+    }
+}
+
+/// Where a machine that is saved lives, under the session's name, by which it is found if the harness is killed.
+fn saving_cgroup(scratch: &Path) -> Result<Saving, TargetError> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let folder = scratch.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let session =
+        folder.strip_prefix("scratch-").map_or_else(|| std::process::id().to_string(), str::to_owned);
+    let name = format!("{session}-saving-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    Ok(Saving(RunCgroup::create(&name, &Limits::default()).map_err(container)?))
 }
 
 /// Waits until something listens there.

@@ -7,6 +7,7 @@
 pub mod container;
 mod error;
 mod event;
+pub mod hypervisor;
 mod in_guest;
 mod job;
 pub mod lookup;
@@ -79,6 +80,11 @@ pub(crate) enum ArmedKind {
     },
     Machine {
         armed: Box<crate::machine::Armed>,
+        address: std::net::Ipv4Addr,
+        memory_bytes: u64,
+    },
+    Hypervisor {
+        armed: Box<crate::machine::hypervisor::Armed>,
         address: std::net::Ipv4Addr,
         memory_bytes: u64,
     },

@@ -45,6 +45,15 @@ pub fn tap() -> Result<OwnedFd, TargetError> {
     Ok(tap)
 }
 
+/// A tap device that lasts without a descriptor, for a program that opens it by its name as `user`.
+pub fn lasting_tap(user: u32, undo: &mut Undo) -> Result<&'static str, TargetError> {
+    let tap = tap()?;
+    let lasting = crate::sys::tap::make_last(&tap, user);
+    lasting.map_err(|source| TargetError::System { step: "make the tap device last", source })?;
+    undo.push(UndoStep::DeleteLink(HOST_LINK.to_owned()));
+    Ok(HOST_LINK)
+}
+
 fn configure(
     link: &str,
     mac: [u8; 6],

@@ -26,7 +26,7 @@ impl Ground {
         command
     }
 
-    fn run(&self, args: &[&str]) -> Output {
+    pub fn run(&self, args: &[&str]) -> Output {
         self.command(args).output().expect("taremark")
     }
 
@@ -39,7 +39,7 @@ impl Ground {
 #[track_caller]
 pub fn fails(output: &Output, code: i32, says: &[&str]) {
     let shown = errors(output);
-    assert_eq!(output.status.code(), Some(code), "{shown}");
+    assert_eq!(output.status.code(), Some(code), "{}{shown}", text(output));
     for word in says {
         assert!(shown.contains(word), "{word:?} is not in: {shown}");
     }

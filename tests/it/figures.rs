@@ -3,36 +3,15 @@
 use crate::support::{errors, text};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 use taremark::record::reader::{self, Record};
 
-const TAREMARK: &str = env!("CARGO_BIN_EXE_taremark");
-
-/// A store and a results folder of the test's own.
-pub struct Ground(tempfile::TempDir);
+pub use crate::bench::{Ground, fails};
 
 impl Ground {
-    pub fn new() -> Self {
-        Self(tempfile::tempdir().expect("folder"))
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(TAREMARK);
-        command.args(args).env("TAREMARK_STORE", self.path("store")).env("TMPDIR", self.0.path());
-        command
-    }
-
-    pub fn run(&self, args: &[&str]) -> Output {
-        self.command(args).output().expect("taremark")
-    }
-
     /// A bench of `hello` as a process and in a container; its record.
-    pub fn bench(&self, name: &str, args: &[&str]) -> (PathBuf, Record) {
+    pub fn record(&self, name: &str, args: &[&str]) -> (PathBuf, Record) {
         let dir = self.path(name);
         let out = dir.display().to_string();
         let base =
@@ -42,16 +21,6 @@ impl Ground {
         let record = reader::read(&dir).expect("record");
         (dir, record)
     }
-}
-
-#[track_caller]
-pub fn fails(output: &Output, code: i32, says: &[&str]) {
-    let shown = errors(output);
-    assert_eq!(output.status.code(), Some(code), "{}{shown}", text(output));
-    for word in says {
-        assert!(shown.contains(word), "{word:?} is not in: {shown}");
-    }
-    assert!(!shown.contains("panicked"), "{shown}");
 }
 
 fn rows(record: &Path) -> usize {
@@ -98,7 +67,7 @@ fn a_killed_bench_is_taken_up_where_it_was() {
 fn the_schedule_is_recorded_and_the_work_stays_the_same() {
     let ground = Ground::new();
     let (_, record) =
-        ground.bench("record", &["--runs", "4", "--pin", "0", "--pad", "5000", "--cache", "cold"]);
+        ground.record("record", &["--runs", "4", "--pin", "0", "--pad", "5000", "--cache", "cold"]);
     let schedule = &record.plan.schedule;
     assert_eq!((&schedule.pin[..], schedule.env_pad_bytes, schedule.quiet_wait_s), (&[0][..], 5000, 5.0));
     let pads: BTreeSet<_> = record.runs.iter().map(|r| (r.block, r.env_pad_bytes)).collect();
@@ -118,7 +87,7 @@ fn the_schedule_is_recorded_and_the_work_stays_the_same() {
 #[test]
 fn a_bench_is_as_long_as_its_precision_needs() {
     let ground = Ground::new();
-    let (_, record) = ground.bench("record", &["--precision", "900", "--settle", "0"]);
+    let (_, record) = ground.record("record", &["--precision", "900", "--settle", "0"]);
     let pilot = record.plan.schedule.pilot.as_ref().expect("pilot");
     assert_eq!((pilot.blocks, pilot.workload.as_str()), (6, "hello"));
     assert!(pilot.within_blocks > 0.0, "{pilot:?}");

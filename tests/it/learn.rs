@@ -76,6 +76,26 @@ fn commands_are_timed_side_by_side() {
 }
 
 #[test]
+fn a_lesson_stands_in_the_report_with_what_it_said_here() {
+    let ground = crate::figures::Ground::new();
+    let (dir, _) = ground.record("record", &["--runs", "3", "--warmup", "0"]);
+    let into = dir.display().to_string();
+    let output = learn_in(&ground.path(""), &["image", "--yes", "--into", &into]);
+    assert!(output.status.success(), "{}", errors(&output));
+    let page = std::fs::read_to_string(dir.join("report.html")).expect("report");
+    for word in ["What an image is", "$ taremark image verify", "all is well", "That config and every layer"]
+    {
+        assert!(page.contains(word), "{word:?} is not in the report");
+    }
+    let nowhere = learn_in(&ground.path(""), &["image", "--yes", "--into", "/nowhere"]);
+    assert_eq!(
+        (nowhere.status.code(), text(&nowhere).as_str()),
+        (Some(1), ""),
+        "told before anything is done"
+    );
+}
+
+#[test]
 fn a_lesson_that_boots_a_machine_says_first_that_a_kernel_is_missing() {
     let empty = tempfile::tempdir().expect("folder");
     let output = Command::new(TAREMARK)

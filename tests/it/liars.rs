@@ -17,15 +17,17 @@ use taremark::image::store::Store;
 use taremark::image::verify::verify;
 
 /// An image as a registry keeps it.
-struct Kept {
+pub struct Kept {
     manifest: Vec<u8>,
-    blobs: HashMap<String, Vec<u8>>,
+    /// By digest.
+    pub blobs: HashMap<String, Vec<u8>>,
     /// Digest of the one layer.
-    layer: String,
+    pub layer: String,
 }
 
 impl Kept {
-    fn new() -> Arc<Self> {
+    /// One with a single layer.
+    pub fn new() -> Arc<Self> {
         let dir = tempfile::tempdir().expect("folder");
         let layout = Layout(dir.path());
         let image = layout.image("amd64", &[archive(&[member("big", b'0', "", &noise(400_000))])]);
@@ -44,7 +46,7 @@ impl Kept {
     }
 
     /// As an honest registry answers.
-    fn honest(&self, asked: &Asked) -> Reply {
+    pub fn honest(&self, asked: &Asked) -> Reply {
         if asked.path.ends_with("/v2/") {
             return Reply::Say(200, vec![], vec![]);
         }
@@ -58,11 +60,12 @@ impl Kept {
 }
 
 /// Gives up soon.
-fn hasty() -> Options {
+pub fn hasty() -> Options {
     Options { retries: 1, idle: Duration::from_millis(300), ..plain() }
 }
 
-fn attempt(store: &Store, host: &str) -> Result<(), ImageError> {
+/// A pull that gives up soon.
+pub fn attempt(store: &Store, host: &str) -> Result<(), ImageError> {
     pull(store, &reference(&format!("{host}/liar:1")), &Choice::Host, &hasty(), &quiet).map(drop)
 }
 

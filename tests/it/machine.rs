@@ -8,21 +8,26 @@ use std::time::{Duration, Instant};
 use taremark::container::cgroup::Limits;
 use taremark::machine::accelerator::{self, Wanted};
 use taremark::machine::qemu::{self, Accelerator};
-use taremark::machine::{Armed, Machine, MachineEvent, Memory, cache, initramfs, kernel};
+use taremark::machine::{Armed, Machine, MachineEvent, Memory, cache, hypervisor, initramfs, kernel};
 use taremark::target::container::ContainerTarget;
 use taremark::target::microvm::{MicroVmOptions, MicroVmTarget};
 use taremark::target::process::ProcessTarget;
 use taremark::target::{EventKind, Job, Place, Running, Stream, Target};
 use taremark::workload::Reply;
 
-/// As [`in_session`], after the kernel was fetched: inside there is no network.
-pub fn in_machine_session(test: &str) -> bool {
+/// Fetches the guest kernel, and the drivers for all monitors, unless they are there.
+pub fn kernel_is_there() {
     static FETCH: Mutex<()> = Mutex::new(());
     let guard = FETCH.lock();
-    if kernel::find(&cache::dir(), None).is_err() {
+    if hypervisor::kernel(&cache::dir(), None).is_err() {
         kernel::fetch(&cache::dir()).expect("these tests need a guest kernel, and it could not be fetched");
     }
     drop(guard);
+}
+
+/// As [`in_session`], after the kernel was fetched: inside there is no network.
+pub fn in_machine_session(test: &str) -> bool {
+    kernel_is_there();
     in_session(test)
 }
 

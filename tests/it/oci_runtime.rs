@@ -226,3 +226,28 @@ fn a_poststop_hook_that_fails_is_a_warning() {
     assert_eq!(code, 0, "{err}");
     assert!(err.contains("warning") && err.contains("hooks.poststop[0]"), "{err}");
 }
+
+/// A container whose cgroup nobody outside knows is in the hierarchies of cpu and the freezer only once they are needed;
+/// whoever waits for its end removes them all the same.
+#[test]
+fn hierarchies_joined_late_go_with_the_container() {
+    let oci = Oci::new("sleep 60", |config| {
+        config["linux"].as_object_mut().expect("linux").remove("cgroupsPath");
+    });
+    let mut run = oci.command(&["run", "--bundle", &oci.bundle(), oci.id()]).spawn().expect("run");
+    eventually("state", || oci.verb(&["state"], &[]).status.success());
+    oci.becomes("running");
+    let folders = || {
+        let all = std::fs::read_dir("/sys/fs/cgroup").expect("cgroups").flatten().map(|e| e.path());
+        all.filter(|h| h.join(oci.id()).is_dir()).count()
+    };
+    let before = folders();
+    oci.quiet(&["pause"], &[]).expect("pause");
+    assert_eq!(oci.status(), "paused");
+    oci.quiet(&["resume"], &[]).expect("resume");
+    oci.quiet(&["update", "--cpu-shares", "512"], &[]).expect("update");
+    assert!(folders() >= before, "{before}");
+    oci.quiet(&["kill"], &["KILL"]).expect("kill");
+    assert_eq!(run.wait().expect("wait").code(), Some(137));
+    assert_eq!(folders(), 0);
+}

@@ -29,4 +29,19 @@ if (document.documentElement.scrollWidth > innerWidth + 1) wrong.push("the page 
 const first = document.querySelector("table.sorts thead button");
 first?.click();
 if (first && !document.querySelector("th[aria-sort]")) wrong.push("a table does not sort");
+const timeLine = document.getElementById("lanes");
+const slice = timeLine?.querySelector(".stretch i");
+if (!slice) wrong.push("no time line");
+else {
+  const wide = () => slice.getBoundingClientRect().width;
+  const before = wide();
+  document.querySelector("[data-zoom=in]").click();
+  if (Math.abs(wide() / before - 2) > 0.2 && before > 2) wrong.push("zoom in does not: " + before + " " + wide());
+  const range = document.getElementById("range").textContent;
+  timeLine.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true, cancelable: true }));
+  if (document.getElementById("range").textContent === range) wrong.push("the right arrow does nothing");
+  timeLine.dispatchEvent(new KeyboardEvent("keydown", { key: "0", bubbles: true, cancelable: true }));
+  if (document.getElementById("range").textContent !== "") wrong.push("0 does not show the whole");
+}
+for (const a of document.querySelectorAll("table.sorts td a")) if (!a.getAttribute("href").startsWith("#def-")) wrong.push("no definition one click away: " + name(a));
 document.title = "checked: " + [...new Set(wrong)].slice(0, 12).join("; ");

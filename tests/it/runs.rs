@@ -16,6 +16,11 @@ const INSIDE: &str = "TAREMARK_TEST_IN_SESSION";
 /// Runs the test again in a process of its own: a session changes the namespaces of the whole process, and has to be
 /// entered before there is a second thread, so the child enters through `unshare`.
 pub fn in_session(test: &str) -> bool {
+    in_session_with(test, &[])
+}
+
+/// As [`in_session`], with more variables in the environment.
+pub fn in_session_with(test: &str, variables: &[(&str, &str)]) -> bool {
     if std::env::var_os(INSIDE).is_some() {
         return true;
     }
@@ -25,6 +30,7 @@ pub fn in_session(test: &str) -> bool {
         .arg(exe)
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
         .env(INSIDE, "1")
+        .envs(variables.iter().copied())
         .output()
         .expect("these tests need unshare (util-linux) and ip (iproute2)");
     let shown = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);

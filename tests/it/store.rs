@@ -132,6 +132,76 @@ fn killed_at_any_moment_the_store_verifies() {
     killed_at_every_moment(&store, "push", &words(&again), &|| ());
 }
 
+/// What is there of a file that appears when it is whole is whole; nothing else is in its folder.
+fn is_whole_or_not_there(file: &std::path::Path, bytes: u64) {
+    if let Ok(about) = std::fs::metadata(file) {
+        assert_eq!(about.len(), bytes, "{} is not whole", file.display());
+        std::fs::remove_file(file).expect("remove");
+    }
+}
+
+#[test]
+fn files_that_are_written_when_it_is_killed_are_whole_or_not_there() {
+    let (dir, store) = store();
+    sample(dir.path(), &store, "sample:1");
+    let out = dir.path().join("out");
+    std::fs::create_dir(&out).expect("folder");
+    for (verb, file) in [
+        ("export", "x.tar"),
+        ("save", "x.oci.tar"),
+        ("convert", "x.erofs"),
+        ("convert", "x.ext4"),
+        ("convert", "x.cpio"),
+    ] {
+        let file = out.join(file);
+        let words: Vec<String> =
+            [verb, "sample:1", "-o", file.to_str().expect("path")].map(str::to_owned).to_vec();
+        let run = Command::new(env!("CARGO_BIN_EXE_taremark"))
+            .arg("image")
+            .args(&words)
+            .env("TAREMARK_STORE", store.root())
+            .output()
+            .expect("taremark");
+        assert!(run.status.success(), "{words:?}: {}", String::from_utf8_lossy(&run.stderr));
+        let bytes = std::fs::metadata(&file).expect("written").len();
+        killed_at_every_moment(&store, verb, &words, &|| is_whole_or_not_there(&file, bytes));
+        is_whole_or_not_there(&file, bytes);
+        let left: Vec<_> =
+            std::fs::read_dir(&out).expect("folder").flatten().map(|e| e.file_name()).collect();
+        assert!(left.is_empty(), "{verb} left {left:?}");
+    }
+    let forget = || {
+        let _ = store.forget(&reference("other:1"));
+    };
+    let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    killed_at_every_moment(&store, "tag", &words("tag sample:1 other:1"), &forget);
+    killed_at_every_moment(&store, "prune", &words("prune"), &|| {
+        let (_dir, other) = crate::image::store();
+        let layout = dir.path().join("sample-1");
+        sample(_dir.path(), &other, "gone:1");
+        load(&store, &_dir.path().join("gone-1")).expect("load");
+        store.forget(&reference("gone:1")).expect("forget");
+        assert!(layout.is_dir());
+    });
+}
+
+#[test]
+fn a_build_that_is_killed_leaves_a_whole_store_and_no_process() {
+    let ground = crate::support::builds::Ground::new();
+    let context = crate::support::builds::folder(
+        &ground,
+        &[
+            ("a", &"x".repeat(300_000)),
+            ("Dockerfile", "FROM base\nCOPY a /a\nRUN cat /a /a > /b && sleep 0.05417\nRUN rm /a\n"),
+        ],
+    );
+    let words = ["build", "--no-cache", "-t", "made:1", context.to_str().expect("path")].map(str::to_owned);
+    killed_at_every_moment(&ground.store, "build", &words, &|| ());
+    std::thread::sleep(Duration::from_millis(300));
+    let running = Command::new("ps").args(["-eo", "args"]).output().expect("ps");
+    assert!(!String::from_utf8_lossy(&running.stdout).contains("sleep 0.05417"), "a step still runs");
+}
+
 #[test]
 fn a_prune_beside_pulls_takes_nothing_that_they_need() {
     let registry = Registry::start();

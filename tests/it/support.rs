@@ -5,6 +5,7 @@ pub mod buildah;
 pub mod builds;
 pub mod engines;
 pub mod fleets;
+pub mod keeper;
 pub mod liar;
 pub mod oci;
 pub mod registries;

@@ -2,7 +2,6 @@
 
 use crate::globals::Globals;
 use std::io::Write;
-use std::process::ExitCode;
 use taremark::container::RuntimeError;
 
 /// Why there is no result.
@@ -27,11 +26,11 @@ impl Failure {
     }
 
     /// Tells it. The exit code.
-    pub fn report(self, globals: &Globals) -> ExitCode {
+    pub fn report(self, globals: &Globals) -> u8 {
         let (code, message) = match self {
             Self::Help(text) => {
                 let _ = writeln!(std::io::stdout(), "{text}");
-                return ExitCode::SUCCESS;
+                return 0;
             }
             Self::Usage(text) => (2, text),
             Self::Runtime(e) => (1, chain(&e)),
@@ -40,7 +39,7 @@ impl Failure {
         };
         let _ = writeln!(std::io::stderr(), "tarec: {message}");
         globals.log("error", &message);
-        ExitCode::from(code)
+        code
     }
 }
 

@@ -26,7 +26,7 @@ pub fn run(store: &Store, a: &Arguments) -> anyhow::Result<()> {
         }
         export(store, &image, BufWriter::with_capacity(1 << 20, std::io::stdout().lock())).map_err(Into::into)
     } else {
-        super::save::whole(&a.output, |file| {
+        super::save::to_file(&a.output, |file| {
             Ok(export(store, &image, BufWriter::with_capacity(1 << 20, file))?)
         })
     };

@@ -21,12 +21,20 @@ pub fn run(store: &Store, a: &Arguments) -> anyhow::Result<()> {
     let rows = images.into_iter().map(|image| {
         let short = image.digest.trim_start_matches("sha256:").chars().take(12).collect();
         let Some(known) = image.known else {
-            return vec![image.reference, short, format!("damaged: {}", image.error.unwrap_or_default())];
+            let (none, why) = (String::new(), image.error.unwrap_or_default());
+            return vec![
+                short,
+                none.clone(),
+                none.clone(),
+                none.clone(),
+                none,
+                format!("{} damaged: {why}", image.reference),
+            ];
         };
         let unpacked = known.unpacked_bytes.map_or_else(|| "not yet".to_owned(), decimal);
         let compressed = decimal(known.registry_bytes);
-        vec![image.reference, short, known.platform, known.layers.to_string(), compressed, unpacked]
+        vec![short, known.platform, known.layers.to_string(), compressed, unpacked, image.reference]
     });
-    table::print(&["REFERENCE", "DIGEST", "PLATFORM", "LAYERS", "COMPRESSED", "UNPACKED"], rows);
+    table::print(&["DIGEST", "PLATFORM", "LAYERS", "COMPRESSED", "UNPACKED", "REFERENCE"], rows);
     Ok(())
 }

@@ -2,10 +2,11 @@
 
 use crate::cli::failure::Usage;
 use crate::image::store::Store;
+use crate::image::whole::whole;
 use crate::image::{save, save_docker};
 use anyhow::Context;
 use std::fs::File;
-use std::io::{BufWriter, IsTerminal, Write};
+use std::io::{BufWriter, IsTerminal};
 use std::path::{Path, PathBuf};
 
 /// How it is written.
@@ -53,8 +54,8 @@ fn write(store: &Store, a: &Arguments) -> anyhow::Result<()> {
             std::io::copy(&mut file, &mut std::io::stdout().lock())?;
             Ok(())
         }
-        (format, false) => whole(&a.output, |mut file| match format {
-            Format::DockerArchive => Ok(save_docker::docker_archive(store, &a.references, &mut file)?),
+        (format, false) => to_file(&a.output, |file| match format {
+            Format::DockerArchive => Ok(save_docker::docker_archive(store, &a.references, file)?),
             _ => Ok(save::archive(store, &a.references, BufWriter::with_capacity(1 << 20, file))?),
         }),
     }
@@ -65,18 +66,9 @@ fn usage(what: &str) -> anyhow::Error {
 }
 
 /// A file that is there only when it is whole. What is no regular file (a pipe, a device) is written as it is.
-pub fn whole(path: &Path, write: impl FnOnce(File) -> anyhow::Result<()>) -> anyhow::Result<()> {
+pub fn to_file(path: &Path, write: impl FnOnce(&mut File) -> anyhow::Result<()>) -> anyhow::Result<()> {
     if std::fs::metadata(path).is_ok_and(|m| !m.is_file()) {
-        return write(File::options().write(true).open(path)?);
+        return write(&mut File::options().write(true).open(path)?);
     }
-    let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let new = tempfile::Builder::new()
-        .prefix(".saving-")
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-        .tempfile_in(dir)
-        .with_context(|| format!("create a file in {}", dir.display()))?;
-    write(new.reopen()?)?;
-    new.as_file().flush()?;
-    new.persist(path).map_err(|e| e.error).with_context(|| format!("write {}", path.display()))?;
-    Ok(())
+    whole(path, write)
 }

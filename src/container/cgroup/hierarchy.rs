@@ -30,6 +30,13 @@ impl V1Hierarchy {
     }
 }
 
+/// See [`Hierarchies::keep`].
+fn is_wanted(controllers: &[String], needed: &[&str], lean: bool) -> bool {
+    let any_of = |all: &[&str]| controllers.iter().any(|c| all.contains(&c.as_str()));
+    let at_once = |c: &String| V1[..ALWAYS].contains(&c.as_str()) && !(lean && LATE.contains(&c.as_str()));
+    any_of(needed) || controllers.iter().any(at_once)
+}
+
 /// What is mounted.
 #[derive(Debug, Clone)]
 pub enum Hierarchies {
@@ -49,26 +56,41 @@ impl Hierarchies {
     /// Asks the usual places first: /proc/self/mountinfo grows with every mount of the host, and this is on the path of
     /// every start (proc(5), cgroups(7)).
     pub fn detect() -> Result<Self, CgroupError> {
+        Self::detect_where(|_| true)
+    }
+
+    /// Those that a container with `needed` is in, see [`Self::keep`]; others are not even looked at.
+    pub(super) fn detect_for(needed: &[&str], lean: bool) -> Result<Self, CgroupError> {
+        let mut found = Self::detect_where(|controllers| is_wanted(controllers, needed, lean))?;
+        found.keep(needed, lean);
+        Ok(found)
+    }
+
+    fn detect_where(wanted: impl Fn(&[String]) -> bool) -> Result<Self, CgroupError> {
         let usual = Path::new(USUAL);
         if magic(usual) == Some(CGROUP2_SUPER_MAGIC) {
             return Ok(Self::V2 { root: usual.to_owned() });
         }
         let own = read("/proc/self/cgroup")?;
-        if let Some(found) = Self::usual(&own, |dir| magic(dir) == Some(CGROUP_SUPER_MAGIC)) {
+        if let Some(found) = Self::usual(&own, wanted, |dir| magic(dir) == Some(CGROUP_SUPER_MAGIC)) {
             return Ok(found);
         }
         Self::parse(&read("/proc/self/mountinfo")?, &own).ok_or(CgroupError::NoHierarchy)
     }
 
     /// v1 as /proc/self/cgroup lists it, where each hierarchy is mounted in a folder with the names of its controllers.
-    fn usual(own: &str, is_cgroup: impl Fn(&Path) -> bool) -> Option<Self> {
+    fn usual(
+        own: &str,
+        wanted: impl Fn(&[String]) -> bool,
+        is_cgroup: impl Fn(&Path) -> bool,
+    ) -> Option<Self> {
         let mut v1 = Vec::new();
         for line in own.lines() {
             let mut fields = line.splitn(3, ':').skip(1);
             let (names, path) = (fields.next()?, fields.next()?);
             let controllers: Vec<String> =
                 names.split(',').filter(|o| V1.contains(o)).map(str::to_owned).collect();
-            if controllers.is_empty() {
+            if controllers.is_empty() || !wanted(&controllers) {
                 continue;
             }
             let root = Path::new(USUAL).join(names);
@@ -133,12 +155,8 @@ impl Hierarchies {
 
     /// v1: leaves out the optional hierarchies that have none of `controllers`; `lean`: and those of [`LATE`] alone.
     pub(super) fn keep(&mut self, controllers: &[&str], lean: bool) {
-        let later = |h: &V1Hierarchy| lean && h.controllers.iter().all(|c| LATE.contains(&c.as_str()));
         if let Self::V1(all) = self {
-            all.retain(|h| {
-                let needed = h.controllers.iter().any(|c| controllers.contains(&c.as_str()));
-                needed || !(h.is_optional() || later(h))
-            });
+            all.retain(|h| is_wanted(&h.controllers, controllers, lean));
         }
     }
 
@@ -230,10 +248,16 @@ mod tests {
     #[test]
     fn the_usual_places_need_no_mountinfo() {
         let own = "4:name=systemd:/\n3:memory:/a\n2:cpu,cpuacct:/\n0::/\n";
-        let Some(Hierarchies::V1(all)) = Hierarchies::usual(own, |_| true) else { panic!("not v1") };
+        let Some(Hierarchies::V1(all)) = Hierarchies::usual(own, |_| true, |_| true) else {
+            panic!("not v1")
+        };
         assert_eq!(all[0].root, Path::new("/sys/fs/cgroup/memory"));
         assert_eq!(all[1].root, Path::new("/sys/fs/cgroup/cpu,cpuacct"));
-        assert!(Hierarchies::usual(own, |p| !p.ends_with("memory")).is_none());
+        assert!(Hierarchies::usual(own, |_| true, |p| !p.ends_with("memory")).is_none());
+        let lean = |c: &[String]| is_wanted(c, &[], true);
+        let more = "5:freezer:/\n4:blkio:/\n3:memory:/a\n2:cpu,cpuacct:/\n1:cpu:/\n";
+        let Some(Hierarchies::V1(few)) = Hierarchies::usual(more, lean, |_| true) else { panic!("not v1") };
+        assert_eq!(few.iter().map(|h| h.controllers.len()).collect::<Vec<_>>(), [1, 2], "{few:?}");
     }
 
     #[test]

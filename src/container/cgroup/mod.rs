@@ -119,7 +119,7 @@ impl RunCgroup {
 
     /// A cgroup at `path`, relative to the roots of the hierarchies. Folders that exist are used.
     pub fn create_at(path: &str, limits: &Limits) -> Result<Self, CgroupError> {
-        let group = Self::plan(Hierarchies::detect()?, path)?.only_needed(&Resources::default(), false);
+        let group = Self::plan_for(path, &Resources::default(), false)?;
         group.make(limits)?;
         Ok(group)
     }
@@ -143,12 +143,11 @@ impl RunCgroup {
         limits.apply(self)
     }
 
-    /// For a container: leaves the v1 hierarchies alone that `resources` has nothing for, and that are no part of every
-    /// container. `lean`: nobody outside knows its path, so it is in those of cpu and the freezer only once they are
-    /// asked for ([`Self::open_joined`]).
-    pub fn only_needed(mut self, resources: &Resources, lean: bool) -> Self {
-        self.hierarchies.keep(&resources::needed(resources), lean);
-        self
+    /// One for a container, in the v1 hierarchies that are part of every container and those that `resources` has something
+    /// for. `lean`: nobody outside knows its path, so it is in those of cpu and the freezer only once they are asked for
+    /// ([`Self::open_joined`]).
+    pub fn plan_for(path: &str, resources: &Resources, lean: bool) -> Result<Self, CgroupError> {
+        Self::plan(Hierarchies::detect_for(&resources::needed(resources), lean)?, path)
     }
 
     /// No cgroup at all: for an ordinary user to whom nothing is delegated.
@@ -305,7 +304,12 @@ impl RunCgroup {
 
     /// Removes it and those below it.
     pub fn remove(&self) -> Result<(), CgroupError> {
-        for dir in self.dirs() {
+        let mut dirs = self.dirs();
+        if self.path.starts_with(PARENT) {
+            // Another runtime that ran in it has made it in the hierarchies, too, that we leave alone.
+            dirs = Hierarchies::detect()?.roots().into_iter().map(|root| root.join(&self.path)).collect();
+        }
+        for dir in dirs {
             remove::tree(&dir)?;
             // The last run of the last session takes the parent along; while there is another, this fails.
             if dir.parent().and_then(Path::file_name).is_some_and(|n| n == PARENT) {

@@ -147,7 +147,8 @@ impl Work<'_> {
         if code != 0 {
             return Err(StepError::Exit { code });
         }
-        stubs.clear(seen.upper.as_deref());
+        // With one layer for all, the next step goes on in the same overlay: beneath it nothing is taken away.
+        stubs.clear(seen.upper.as_deref().filter(|_| !self.squashing));
         Ok(())
     }
 

@@ -32,7 +32,7 @@ pub(super) struct Work<'a> {
     folders: u32,
     /// All changes of the stage in one, where one layer is asked for.
     squashed: Option<Overlay>,
-    squashing: bool,
+    pub squashing: bool,
     /// Only the key is wanted: nothing is carried out.
     probing: bool,
     space: Option<Workspace>,

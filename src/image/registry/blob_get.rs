@@ -2,6 +2,7 @@
 
 use super::error::RegistryError;
 use super::http::{Ask, Client, shown};
+use super::pace::Pace;
 use super::progress::{How, Listener, Step};
 use super::retry::retried;
 use crate::image::digest::Digest;
@@ -12,6 +13,9 @@ use std::cell::{Cell, RefCell};
 use std::io::Read;
 use ureq::Body;
 use ureq::http::Response;
+
+/// An attempt that brought so much is none that failed: a registry that gives a byte and hangs up is not asked for ever.
+const PROGRESS: u64 = 64 << 10;
 
 /// Fetches it, unless it is there.
 pub(super) fn fetch(
@@ -32,7 +36,7 @@ pub(super) fn fetch(
         retried(
             &client.options,
             listener,
-            || reached.get(),
+            || reached.get() / PROGRESS,
             || {
                 let mut partial = partial.borrow_mut();
                 let done = attempt(client, digest, bytes, &mut partial, listener);
@@ -79,6 +83,7 @@ fn attempt(
         let found = from + length;
         return Err(ImageError::WrongSize { digest: digest.clone(), expected: bytes, found });
     }
+    let mut pace = Pace::new(client.options.idle);
     let mut reader = response.into_body().into_reader().take(bytes - from + 1);
     let mut buffer = vec![0; 256 << 10];
     loop {
@@ -87,6 +92,7 @@ fn attempt(
             Ok(0) if partial.bytes() < bytes => Err(std::io::ErrorKind::UnexpectedEof.into()),
             other => other,
         };
+        let n = n.and_then(|n| pace.moved(n).map(|()| n));
         let n = n.map_err(|source| RegistryError::BrokeOff {
             digest: digest.clone(),
             url: shown(&url),

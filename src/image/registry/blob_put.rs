@@ -4,6 +4,7 @@
 use super::endpoint::{joined, with_query};
 use super::error::RegistryError;
 use super::http::{Ask, Client, Payload, shown};
+use super::pace::Pace;
 use super::progress::{How, Listener, Step};
 use super::retry::retried;
 use crate::image::digest::Digest;
@@ -36,6 +37,7 @@ pub(super) fn send(
         || 0,
         || {
             let begun = upload.borrow_mut().take();
+            let resumed = begun.is_some();
             let (to, from) = match begun.map(|u| reached(client, &u.location, bytes)) {
                 Some(Ok(found)) => found,
                 // The registry knows nothing of that upload any more, or wants it otherwise.
@@ -52,7 +54,16 @@ pub(super) fn send(
             };
             upload.borrow_mut().replace(Upload { location: to.clone() });
             listener(&Step::Begins { digest, bytes, from });
-            let to = send_rest(client, store, digest, (from, bytes), to, listener)?;
+            let to = match send_rest(client, store, digest, (from, bytes), to, listener) {
+                // What was written of the request that broke came to light only now, and the upload is void
+                // (docker-registry 2.8).
+                Err(ImageError::Registry(RegistryError::Status { status: 400..500, .. })) if resumed => {
+                    let Some(to) = begin(client, digest, others)? else { return Ok(How::Mounted) };
+                    listener(&Step::Begins { digest, bytes, from: 0 });
+                    send_rest(client, store, digest, (0, bytes), to, listener)?
+                }
+                other => other?,
+            };
             upload.borrow_mut().replace(Upload { location: to.clone() });
             end(client, digest, &to).map(|()| How::Moved)
         },
@@ -107,7 +118,8 @@ fn send_rest(
     let open = || {
         let mut file = File::open(&path)?;
         file.seek(SeekFrom::Start(from))?;
-        Ok(Box::new(Told { file, digest, listener }) as Box<dyn Read + '_>)
+        let pace = Pace::new(client.options.idle);
+        Ok(Box::new(Told { file, digest, listener, pace }) as Box<dyn Read + '_>)
     };
     open().map_err(io("open", &path))?;
     if from == bytes {
@@ -156,11 +168,15 @@ struct Told<'a> {
     file: File,
     digest: &'a Digest,
     listener: Listener<'a>,
+    pace: Pace,
 }
 
 impl Read for Told<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let n = self.file.read(buffer)?;
+        if n > 0 {
+            self.pace.moved(n)?;
+        }
         (self.listener)(&Step::Moves { digest: self.digest, bytes: n as u64 });
         Ok(n)
     }

@@ -17,6 +17,7 @@ mod http;
 mod manifest;
 mod options;
 mod origins;
+mod pace;
 mod progress;
 pub mod pull;
 pub mod push;

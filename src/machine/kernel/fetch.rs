@@ -23,7 +23,49 @@ pub fn fetch(cache_dir: &Path) -> Result<Kernel, MachineError> {
         package::unpack(&package, &unpacked)?;
         keep(&listed, &release, &unpacked, made)
     })?;
-    store::choose(cache_dir, &name)
+    let kernel = store::choose(cache_dir, &name)?;
+    more_modules(&listed, &release, &kernel)?;
+    Ok(kernel)
+}
+
+/// Folder, beside a kernel, of the modules for Firecracker's and cloud-hypervisor's guests.
+pub(super) const HYPERVISOR: &str = "modules-hypervisor";
+
+/// Adds that folder, also to a kernel that was fetched by a version which did not know it.
+fn more_modules(listed: &Listed, release: &str, kernel: &Kernel) -> Result<(), MachineError> {
+    let beside = kernel.vmlinux.parent().unwrap_or(Path::new("."));
+    let to = beside.join(HYPERVISOR);
+    if to.is_dir() {
+        return Ok(());
+    }
+    let making = tempfile::Builder::new().prefix(".making-").tempdir_in(beside);
+    let making = making.map_err(io("create in", beside))?;
+    let package = package::download(listed, making.path())?;
+    let unpacked = making.path().join("unpacked");
+    package::unpack(&package, &unpacked)?;
+    let tree = module_tree(&unpacked, release);
+    let made = making.path().join("made");
+    keep_modules(&modules::those_in_order(release, &tree, modules::HYPERVISOR)?, &made)?;
+    match std::fs::rename(&made, &to) {
+        // Another process may have been quicker.
+        Err(_) if to.is_dir() => Ok(()),
+        done => done.map_err(io("rename to", &to)),
+    }
+}
+
+fn module_tree(unpacked: &Path, release: &str) -> std::path::PathBuf {
+    let tree = unpacked.join("lib/modules").join(release);
+    if tree.is_dir() { tree } else { unpacked.join("usr/lib/modules").join(release) }
+}
+
+fn keep_modules(ordered: &[std::path::PathBuf], kept: &Path) -> Result<(), MachineError> {
+    std::fs::create_dir(kept).map_err(io("create", kept))?;
+    for module in ordered {
+        let to = kept.join(module.file_name().unwrap_or_default());
+        let bytes = std::fs::read(module).map_err(io("read", module))?;
+        std::fs::write(&to, modules::without_signature(&bytes)).map_err(io("write", &to))?;
+    }
+    Ok(())
 }
 
 /// Keeps vmlinux, the bzImage, the wanted modules and the names; the rest of the package is dropped.
@@ -34,21 +76,12 @@ fn keep(listed: &Listed, release: &str, unpacked: &Path, made: &Path) -> Result<
     let bytes = vmlinux::prepare(&vmlinux::of_kernel(&file).map_err(bad)?).map_err(bad)?;
     store::write(made, "vmlinux", &bytes)?;
     store::write(made, "bzImage", &file)?;
-    let mut tree = unpacked.join("lib/modules").join(release);
-    if !tree.is_dir() {
-        tree = unpacked.join("usr/lib/modules").join(release);
-    }
+    let tree = module_tree(unpacked, release);
     let ordered = modules::in_order(release, &tree)?;
     let builtin = tree.join("modules.builtin");
     let builtin = std::fs::read_to_string(&builtin).map_err(io("read", &builtin))?;
     modules::check(release, &ordered, &builtin)?;
-    let kept = made.join("modules");
-    std::fs::create_dir(&kept).map_err(io("create", &kept))?;
-    for module in &ordered {
-        let to = kept.join(module.file_name().unwrap_or_default());
-        let bytes = std::fs::read(module).map_err(io("read", module))?;
-        std::fs::write(&to, modules::without_signature(&bytes)).map_err(io("write", &to))?;
-    }
+    keep_modules(&ordered, &made.join("modules"))?;
     let version = format!("{} {}", listed.package, listed.version);
     store::finish(made, release, &version, Origin::Distribution)
 }

@@ -52,6 +52,21 @@ pub fn own(cache_dir: &Path) -> Result<Kernel, MachineError> {
     store::used(cache_dir, Origin::Own).ok_or_else(looked)
 }
 
+/// The same kernel with the modules that Firecracker's and cloud-hypervisor's guests need.
+pub(super) fn for_hypervisors(kernel: &Kernel) -> Result<Kernel, MachineError> {
+    let beside = kernel.vmlinux.parent().unwrap_or(Path::new(".")).join(fetch::HYPERVISOR);
+    let modules = if beside.is_dir() {
+        modules::those_in_order(&kernel.release, &beside, modules::HYPERVISOR)?
+    } else if kernel.origin == Origin::Distribution {
+        let module = "vmw_vsock_virtio_transport".to_owned();
+        return Err(MachineError::NoModule { release: kernel.release.clone(), module });
+    } else {
+        // The user's own, who has built in what it needs or put it beside the kernel.
+        kernel.modules.clone()
+    };
+    Ok(Kernel { modules, ..kernel.clone() })
+}
+
 /// What QEMU boots of a kernel's file.
 pub(super) fn vmlinux_of(path: &Path) -> Result<Vec<u8>, MachineError> {
     let file = std::fs::read(path).map_err(io("read", path))?;

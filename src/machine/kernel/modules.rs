@@ -7,12 +7,32 @@ use std::path::{Path, PathBuf};
 /// Drivers of the channel, the disks, the network, and the root's file systems; ext4 and the rest are built in.
 const WANTED: &[&str] = &["virtio_mmio", "virtio_console", "virtio_blk", "erofs", "overlay", "virtio_net"];
 
+/// The same for Firecracker and cloud-hypervisor: the channel is vsock there, and the latter's devices are on PCI.
+pub(super) const HYPERVISOR: &[&str] = &[
+    "virtio_mmio",
+    "virtio_pci",
+    "vmw_vsock_virtio_transport",
+    "virtio_blk",
+    "erofs",
+    "overlay",
+    "virtio_net",
+];
+
 /// All that is wanted and there, in the order of loading. `below` is searched for `*.ko`.
 pub(super) fn in_order(release: &str, below: &Path) -> Result<Vec<PathBuf>, MachineError> {
+    those_in_order(release, below, WANTED)
+}
+
+/// As [`in_order`], of other modules.
+pub(super) fn those_in_order(
+    release: &str,
+    below: &Path,
+    wanted: &[&str],
+) -> Result<Vec<PathBuf>, MachineError> {
     let mut found = BTreeMap::new();
     collect(below, &mut found)?;
     let mut ordered = Vec::new();
-    for name in WANTED.iter().filter(|name| found.contains_key(**name)) {
+    for name in wanted.iter().filter(|name| found.contains_key(**name)) {
         add(release, name, &found, &mut ordered, 0)?;
     }
     Ok(ordered)

@@ -1,6 +1,7 @@
 //! Memory by part, of workloads that stay.
 
 use super::canvas::{Axis, Canvas, Drawn, FAINT, INK, Side, colour};
+use super::rows::Groups;
 use super::{Drawing, marked};
 use crate::record::reader::Record;
 use crate::report::format::{tick, value};
@@ -8,8 +9,6 @@ use crate::report::summary::Summary;
 use plotters::prelude::DrawingBackend;
 
 const TOP: i32 = 104;
-const GROUP: i32 = 24;
-const ROW: i32 = 22;
 const PARTS: [&str; 4] = [
     "processes (PSS)",
     "monitor: QEMU outside the guest's RAM (PSS)",
@@ -24,7 +23,7 @@ struct Row {
 
 /// Rows by workload.
 pub struct Memory {
-    groups: Vec<(String, Vec<Row>)>,
+    groups: Groups<Row>,
 }
 
 impl Memory {
@@ -38,10 +37,7 @@ impl Memory {
             };
             Some(Row { label: marked(target), parts })
         };
-        let group =
-            |name: &str| -> Vec<Row> { record.plan.targets.iter().filter_map(|t| row(name, t)).collect() };
-        let groups = record.plan.workloads.iter().map(|w| (w.name.clone(), group(&w.name)));
-        Self { groups: groups.filter(|(_, rows)| !rows.is_empty()).collect() }
+        Self { groups: Groups::of(record, row) }
     }
 }
 
@@ -52,29 +48,18 @@ impl Drawing for Memory {
         shared page among those who share it; it falls as instances are added, and stands here for one.";
 
     fn height(&self) -> Option<i32> {
-        let rows: usize = self.groups.iter().map(|g| g.1.len()).sum();
-        (rows > 0).then(|| TOP + self.groups.len() as i32 * GROUP + rows as i32 * ROW + 36)
+        self.groups.height().map(|height| TOP + height)
     }
 
     fn draw<B: DrawingBackend>(&self, canvas: &Canvas<B>) -> Drawn {
         canvas.heading(Self::TITLE, "MiB of the host for one instance, by part; medians")?;
         let names: Vec<_> = PARTS.iter().enumerate().map(|(i, n)| ((*n).to_owned(), colour(i))).collect();
         canvas.legend(&names, 16, 76)?;
-        let rows = self.groups.iter().flat_map(|g| &g.1);
-        let largest = rows.map(|r| r.parts.iter().sum::<f64>() / MIB).fold(0.0, f64::max);
+        let largest = self.groups.rows().map(|r| r.parts.iter().sum::<f64>() / MIB).fold(0.0, f64::max);
         let axis = Axis::linear(190, 830, largest);
         let bottom = self.height().unwrap_or_default() - 30;
         axis.draw(canvas, (TOP, bottom), |v| format!("{} MiB", tick(v)))?;
-        let mut y = TOP;
-        for (workload, rows) in &self.groups {
-            canvas.text(workload, (16, y + GROUP / 2), 14, Side::Left, INK)?;
-            y += GROUP;
-            for row in rows {
-                draw_row(canvas, &axis, row, y + ROW / 2)?;
-                y += ROW;
-            }
-        }
-        Ok(())
+        self.groups.draw(canvas, TOP, |row, y| draw_row(canvas, &axis, row, y))
     }
 }
 

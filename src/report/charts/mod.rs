@@ -5,6 +5,7 @@ pub mod density;
 mod image_size;
 mod memory;
 mod phases;
+mod rows;
 mod startup;
 
 use super::error::{ReportError, io};
@@ -100,6 +101,12 @@ pub(super) fn marked(target: &TargetFacts) -> String {
     } else {
         format!("{} ({})", target.name, target.accelerator)
     }
+}
+
+/// The n-th colour of a series, for the page.
+pub(super) fn css_colour(n: usize) -> String {
+    let RGBColor(red, green, blue) = canvas::colour(n);
+    format!("#{red:02x}{green:02x}{blue:02x}")
 }
 
 /// Each target has its colour, the bare process a grey one.

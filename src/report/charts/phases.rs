@@ -5,8 +5,8 @@ use super::canvas::{Axis, Canvas, Drawn, FAINT, INK, Side, colour};
 use super::{Drawing, marked};
 use crate::record::reader::Record;
 use crate::report::format::{tick, value};
-use crate::report::summary::{NET, values};
-use crate::stats::median;
+use crate::report::summary::NET;
+use crate::report::timeline::nearest_to_median;
 use plotters::prelude::{DrawingBackend, RGBColor};
 
 const TOP: i32 = 74;
@@ -60,11 +60,7 @@ impl Phases {
 
 /// The phases of the run in the middle: a real run, whose phases add up, which medians of phases do not.
 fn bar(record: &Record, workload: &str, target: &str) -> Option<Bar> {
-    let samples = values(record, workload, target, "startup_ms");
-    let all: Vec<f64> = samples.iter().filter_map(|s| s.value).collect();
-    let middle = median(&all)?;
-    let off = |v: Option<f64>| (v.unwrap_or(f64::INFINITY) - middle).abs();
-    let run = samples.iter().min_by(|a, b| off(a.value).total_cmp(&off(b.value)))?.run;
+    let run = nearest_to_median(record, workload, target)?;
     let phases = record.phases.iter().filter(|p| p.run == run);
     let parts: Vec<_> = phases.map(|p| (p.phase.clone(), p.duration_ms)).collect();
     (!parts.is_empty()).then(|| Bar { workload: workload.to_owned(), parts })

@@ -1,15 +1,17 @@
 //! Start-up: every sample, the interval of the median, the median.
 
 use super::canvas::{Axis, Canvas, Drawn, FAINT, INK, Side};
+use super::rows::Groups;
 use super::{Drawing, colour_of, marked};
 use crate::record::reader::Record;
 use crate::report::format::{tick, value};
 use crate::report::summary::{Cell, Summary, values};
 use plotters::prelude::{DrawingBackend, RGBColor};
+use std::collections::HashMap;
 
 const TOP: i32 = 74;
-const GROUP: i32 = 24;
-const ROW: i32 = 22;
+/// So many dots on one another are as dark as any more: those that follow would not be seen.
+const DARKEST: usize = 8;
 
 struct Row {
     label: String,
@@ -20,7 +22,7 @@ struct Row {
 
 /// Rows by workload.
 pub struct Startup {
-    groups: Vec<(String, Vec<Row>)>,
+    groups: Groups<Row>,
 }
 
 impl Startup {
@@ -31,14 +33,7 @@ impl Startup {
             let samples = samples.into_iter().filter_map(|s| s.value).collect();
             Some(Row { label: marked(target), colour: colour_of(record, &target.name), samples, cell })
         };
-        let group =
-            |name: &str| -> Vec<Row> { record.plan.targets.iter().filter_map(|t| row(name, t)).collect() };
-        let groups = record.plan.workloads.iter().map(|w| (w.name.clone(), group(&w.name)));
-        Self { groups: groups.filter(|(_, rows)| !rows.is_empty()).collect() }
-    }
-
-    fn rows(&self) -> impl Iterator<Item = &Row> {
-        self.groups.iter().flat_map(|g| &g.1)
+        Self { groups: Groups::of(record, row) }
     }
 }
 
@@ -49,8 +44,7 @@ impl Drawing for Startup {
         median. The axis is logarithmic: each line is ten times the one before it.";
 
     fn height(&self) -> Option<i32> {
-        let rows = self.rows().count() as i32;
-        (rows > 0).then(|| TOP + self.groups.len() as i32 * GROUP + rows * ROW + 36)
+        self.groups.height().map(|height| TOP + height)
     }
 
     fn draw<B: DrawingBackend>(&self, canvas: &Canvas<B>) -> Drawn {
@@ -58,28 +52,24 @@ impl Drawing for Startup {
             Self::TITLE,
             "milliseconds, logarithmic; dots: every run; bar: 95 % interval; stroke: median",
         )?;
-        let axis = Axis::log(190, 820, self.rows().flat_map(|r| r.samples.iter().copied()));
+        let axis = Axis::log(190, 820, self.groups.rows().flat_map(|r| r.samples.iter().copied()));
         let bottom = self.height().unwrap_or_default() - 30;
         axis.draw(canvas, (TOP, bottom), |v| format!("{} ms", tick(v)))?;
-        let mut y = TOP;
-        for (workload, rows) in &self.groups {
-            canvas.text(workload, (16, y + GROUP / 2), 14, Side::Left, INK)?;
-            y += GROUP;
-            for row in rows {
-                draw_row(canvas, &axis, row, y + ROW / 2)?;
-                y += ROW;
-            }
-        }
-        Ok(())
+        self.groups.draw(canvas, TOP, |row, y| draw_row(canvas, &axis, row, y))
     }
 }
 
 fn draw_row<B: DrawingBackend>(canvas: &Canvas<B>, axis: &Axis, row: &Row, y: i32) -> Drawn {
     canvas.text(&row.label, (180, y), 13, Side::Right, FAINT)?;
+    let mut there: HashMap<(i32, i32), usize> = HashMap::new();
     for (i, sample) in row.samples.iter().enumerate() {
         // Spread over the row's height in a fixed pattern, so that equal values do not hide one another.
-        let aside = [0, -4, 4, -2, 2, -5, 5][i % 7];
-        canvas.dot((axis.at(*sample), y + aside), 3, row.colour)?;
+        let at = (axis.at(*sample), y + [0, -4, 4, -2, 2, -5, 5][i % 7]);
+        let dots = there.entry(at).or_default();
+        *dots += 1;
+        if *dots <= DARKEST {
+            canvas.dot(at, 3, row.colour)?;
+        }
     }
     if let (Some(low), Some(high)) = (row.cell.low, row.cell.high) {
         canvas.bar((axis.at(low), y - 2), (axis.at(high), y + 2), row.colour)?;

@@ -1,5 +1,6 @@
 //! JSON Schema (draft 2020-12) of every file of a record.
 
+use crate::record::lessons::Lessons;
 use crate::record::schema::{Environment, Phase, Plan, RunRow, SCHEMA, Sample};
 use crate::report::summary::{Cell, Summary};
 use schemars::JsonSchema;
@@ -17,6 +18,7 @@ pub fn of() -> Value {
             "runs.csv": schema::<RunRow>(),
             "samples.csv": schema::<Sample>(),
             "phases.csv": schema::<Phase>(),
+            "lessons.json": schema::<Lessons>(),
             "summary.json": schema::<Summary>(),
             "summary.csv": schema::<Cell>(),
         },

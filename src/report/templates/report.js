@@ -36,3 +36,33 @@ for (const link of document.querySelectorAll("a[data-file]")) {
     setTimeout(() => URL.revokeObjectURL(save.href), 10000);
   });
 }
+
+const lanes = document.getElementById("lanes");
+if (lanes) {
+  const whole = Number(lanes.dataset.ms);
+  let zoom = 1, from = 0;
+  const words = (ms) => (ms >= 100 ? ms.toFixed(0) : ms >= 1 ? ms.toFixed(1) : ms.toFixed(3)) + " ms";
+  const show = () => {
+    zoom = Math.min(Math.max(zoom, 1), 1 << 14);
+    from = Math.min(Math.max(from, 0), 1 - 1 / zoom);
+    lanes.style.setProperty("--zoom", zoom);
+    lanes.style.setProperty("--from", from);
+    const marks = lanes.querySelectorAll(".ticks span");
+    marks.forEach((mark, i) => { mark.textContent = words((from + i / (marks.length - 1) / zoom) * whole); });
+    document.getElementById("range").textContent = zoom === 1 ? "" : words(from * whole) + " to " + words((from + 1 / zoom) * whole);
+  };
+  const acts = {
+    in: () => { zoom *= 2; }, out: () => { zoom /= 2; }, whole: () => { zoom = 1; },
+    left: () => { from -= 0.25 / zoom; }, right: () => { from += 0.25 / zoom; },
+  };
+  const keys = { "+": "in", "=": "in", "-": "out", 0: "whole", ArrowLeft: "left", ArrowRight: "right" };
+  const act = (name) => { acts[name](); show(); };
+  for (const button of document.querySelectorAll("[data-zoom]")) button.addEventListener("click", () => act(button.dataset.zoom));
+  lanes.addEventListener("keydown", (event) => {
+    if (!keys[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    act(keys[event.key]);
+  });
+  // Paper has no keys.
+  addEventListener("beforeprint", () => act("whole"));
+}

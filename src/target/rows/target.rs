@@ -249,11 +249,8 @@ impl Target for RowTarget {
         let done = self.row.prepare.iter().try_for_each(|c| self.clean_up(c, &values)?.run_well(PREPARE));
         let _ = std::fs::remove_file(&tar);
         done?;
-        Ok(Prepared {
-            sizes: Vec::new(),
-            also: Vec::new(),
-            prepare_ms: Some((monotonic_ns() - from) as f64 / 1e6),
-        })
+        let prepare_ms = Some((monotonic_ns() - from) as f64 / 1e6);
+        Ok(Prepared { prepare_ms, ..Prepared::default() })
     }
 
     fn arm(&mut self, job: &Job, place: &Place) -> Result<Armed, TargetError> {

@@ -14,6 +14,8 @@ pub struct Asked {
     pub path: String,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
+    /// The first KiB of the body.
+    pub body: String,
 }
 
 impl Asked {
@@ -33,6 +35,8 @@ pub enum Reply {
     Endless(Vec<u8>),
     /// Promises so many bytes, gives these, and nothing more for a long time.
     Stall(u64, Vec<u8>),
+    /// Promises so many bytes, and gives one every so often.
+    Drip(u64, Duration),
     /// Says nothing for a long time.
     Silence,
 }
@@ -99,6 +103,13 @@ fn serve(mut stream: TcpStream, noted: &Mutex<Vec<Asked>>, answer: &dyn Fn(&Aske
                 std::thread::sleep(Duration::from_secs(60));
                 return None;
             }
+            Reply::Drip(promised, pause) => {
+                stream.write_all(head(promised).as_bytes()).ok()?;
+                for _ in 0..promised {
+                    stream.write_all(b"x").ok()?;
+                    std::thread::sleep(pause);
+                }
+            }
             Reply::Silence => {
                 std::thread::sleep(Duration::from_secs(60));
                 return None;
@@ -119,8 +130,11 @@ fn request(reader: &mut impl BufRead) -> Option<Asked> {
         let Some((name, value)) = line.trim().split_once(':') else { break };
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    let asked = Asked { method, path, headers };
-    let length = asked.header("content-length").and_then(|l| l.parse().ok()).unwrap_or(0);
-    std::io::copy(&mut reader.take(length), &mut std::io::sink()).ok()?;
+    let mut asked = Asked { method, path, headers, body: String::new() };
+    let length = asked.header("content-length").and_then(|l| l.parse().ok()).unwrap_or(0u64);
+    let mut head = Vec::new();
+    reader.take(length.min(1024)).read_to_end(&mut head).ok()?;
+    std::io::copy(&mut reader.take(length - head.len() as u64), &mut std::io::sink()).ok()?;
+    asked.body = String::from_utf8_lossy(&head).into_owned();
     Some(asked)
 }

@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// See the module.
@@ -84,8 +86,13 @@ impl Drop for Registry {
 /// Passes connections on to `to`, and cuts one after it carried `bytes` from the server (`down`) or to it. Only the
 /// first `cuts` connections that carry so much are cut.
 pub fn cutting_proxy(to: &str, down: bool, bytes: usize, cuts: usize) -> String {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    counting_proxy(to, down, bytes, cuts).0
+}
+
+/// The same, and the bytes that went through in the direction that is watched.
+pub fn counting_proxy(to: &str, down: bool, bytes: usize, cuts: usize) -> (String, Arc<AtomicUsize>) {
+    let counted = Arc::new(AtomicUsize::new(0));
+    let count = counted.clone();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let host = listener.local_addr().expect("address").to_string();
     let (to, left) = (to.to_owned(), Arc::new(AtomicUsize::new(cuts)));
@@ -95,7 +102,7 @@ pub fn cutting_proxy(to: &str, down: bool, bytes: usize, cuts: usize) -> String 
             for (from, into, watched) in [(&client, &server, !down), (&server, &client, down)] {
                 let (mut from, mut into) =
                     (from.try_clone().expect("socket"), into.try_clone().expect("socket"));
-                let left = left.clone();
+                let (left, count) = (left.clone(), count.clone());
                 std::thread::spawn(move || {
                     let mut buffer = vec![0; 16 << 10];
                     let mut carried = 0;
@@ -111,6 +118,9 @@ pub fn cutting_proxy(to: &str, down: bool, bytes: usize, cuts: usize) -> String 
                         if into.write_all(&buffer[..n]).is_err() {
                             break;
                         }
+                        if watched {
+                            count.fetch_add(n, Ordering::SeqCst);
+                        }
                     }
                     let _ = from.shutdown(std::net::Shutdown::Both);
                     let _ = into.shutdown(std::net::Shutdown::Both);
@@ -118,5 +128,5 @@ pub fn cutting_proxy(to: &str, down: bool, bytes: usize, cuts: usize) -> String 
             }
         }
     });
-    host
+    (host, counted)
 }
