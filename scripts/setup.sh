@@ -14,7 +14,7 @@ lacks() {
   eval "$test" >/dev/null 2>&1 || missing+=("$@")
 }
 has() { PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin command -v "$1"; }
-static_busybox() { [ -x /bin/busybox ] && LC_ALL=C ldd /bin/busybox 2>&1 | grep -q 'not a dynamic'; }
+static_busybox() { [ -x /bin/busybox ] && ! ldd /bin/busybox >/dev/null 2>&1; }
 
 sudo=()
 [ "$(id -u)" = 0 ] || sudo=(sudo)

@@ -51,6 +51,8 @@ struct Outcome {
     schema: u32,
     base: String,
     new: String,
+    /// What is counted: `run`, or `host` of merged records.
+    unit: &'static str,
     allowed: Vec<Refusal>,
     lines: Vec<Line>,
     gates: Vec<Judged>,
@@ -92,7 +94,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         |m: &str| arguments.metrics.iter().any(|w| w == m) || arguments.gates.iter().any(|g| g.metric == m);
     let sides = (Side { record: &base, target: base_target }, Side { record: new, target: new_target });
     let lines = lines(sides.0, sides.1, arguments.floor / 100.0, wanted);
-    end(arguments, differ, lines)
+    end(arguments, "run", differ, lines)
 }
 
 /// Two merged records: the host is the unit.
@@ -114,10 +116,15 @@ fn fleets(
         |m: &str| arguments.metrics.iter().any(|w| w == m) || arguments.gates.iter().any(|g| g.metric == m);
     let sides = (FleetSide::of(&base, base_target)?, FleetSide::of(&new, new_target)?);
     let lines = fleet::lines(&sides.0, &sides.1, arguments.floor / 100.0, wanted);
-    end(arguments, differ, lines)
+    end(arguments, "host", differ, lines)
 }
 
-fn end(arguments: &Arguments, differ: Vec<Refusal>, lines: Vec<Line>) -> anyhow::Result<ExitCode> {
+fn end(
+    arguments: &Arguments,
+    unit: &'static str,
+    differ: Vec<Refusal>,
+    lines: Vec<Line>,
+) -> anyhow::Result<ExitCode> {
     let gates = judged(&arguments.gates, &lines)?;
     let bad = |j: &Judged| j.held == Held::Broken || arguments.strict && j.held == Held::Undecided;
     let broken = gates.iter().any(bad);
@@ -125,6 +132,7 @@ fn end(arguments: &Arguments, differ: Vec<Refusal>, lines: Vec<Line>) -> anyhow:
         schema: crate::record::schema::SCHEMA,
         base: arguments.base.clone(),
         new: arguments.new.clone(),
+        unit,
         allowed: differ,
         lines,
         gates,
@@ -199,12 +207,18 @@ fn show(outcome: &Outcome) {
         let value = |v| shown(&line.metric, &line.unit, v);
         println!("{} on {}, {}: {}", line.workload, line.target, line.metric, change(line));
         println!(
-            "  {} -> {}, {} and {} runs, {}, p = {}: {}",
+            "  {} -> {}, {} and {} {}s, {}, p = {}: {}",
             value(line.base),
             value(line.new),
             line.runs.0,
             line.runs.1,
-            if line.paired { "by block" } else { "two sessions" },
+            outcome.unit,
+            match (line.paired, outcome.unit) {
+                (true, "host") => "each with itself",
+                (false, "host") => "others",
+                (true, _) => "by block",
+                (false, _) => "two sessions",
+            },
             number(line.p),
             line.verdict
         );

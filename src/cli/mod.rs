@@ -133,6 +133,7 @@ enum Verb {
 pub fn main() -> ExitCode {
     // A pipe that is closed early (`taremark … | head`) ends the program as it ends any other.
     let arguments = Arguments::parse();
+    let _ = crate::target::lookup::own_path();
     let done = match arguments.verb {
         Verb::Bench(a) => bench::run(&a),
         Verb::Doctor(a) => doctor::run(&a),

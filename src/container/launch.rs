@@ -183,6 +183,8 @@ fn start_lending(
     let (report, unsaved) = (Cell::new(None), Cell::new(None));
     let plan = plan(wish, filter, cgroup, rootless, Line::Shared(&report), trace)?;
     let born_in = cgroup.open_v2()?;
+    // As in `start`; a user namespace has no part in this.
+    process::not_dumpable().map_err(system("make the init undumpable"))?;
     let mut body = |pid| {
         if let Err(e) = started(pid) {
             unsaved.set(Some(e));

@@ -9,8 +9,8 @@ use super::unpack::{Limits, unpack};
 use super::workspace::{Workspace, lock_folder};
 use nix::fcntl::{Flock, FlockArg};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -34,6 +34,8 @@ pub fn unpacked(
         let space = store.temporary()?;
         let new = space.path().join(NAME);
         std::fs::create_dir(&new).map_err(io("create", &new))?;
+        // An archive that does not tell of its root means one that everybody may look into, whatever our umask.
+        std::fs::set_permissions(&new, Permissions::from_mode(0o755)).map_err(io("set the mode of", &new))?;
         unpack_blob(store, blob, diff_id, &new, limits)?;
         made.lock().unwrap_or_else(PoisonError::into_inner).push((space, diff_id));
         Ok(())

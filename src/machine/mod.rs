@@ -13,6 +13,7 @@ pub mod debian;
 pub mod disk;
 mod elf;
 mod error;
+mod event;
 mod fds;
 pub mod foreign;
 pub mod hypervisor;
@@ -31,5 +32,6 @@ mod watch;
 
 pub use arm::{Armed, USER};
 pub use error::MachineError;
+pub use event::{ExecEvent, MachineEvent};
 pub use recipe::{Machine, Memory};
-pub use running::{ExecEvent, MachineEvent, RunningMachine};
+pub use running::RunningMachine;

@@ -3,6 +3,7 @@
 mod ending;
 
 use super::error::{MachineError, system};
+use super::event::{ExecEvent, MachineEvent};
 use super::said::{ending, tail};
 use super::watch::{Console, Seen};
 use crate::guest::wire::{GuestMemory, Message, ToGuest, ToHost, spoken};
@@ -21,35 +22,8 @@ use std::time::Duration;
 pub const BOOT_DEADLINE: Duration = Duration::from_secs(30);
 /// For an answer of a guest that runs.
 const ANSWER: Duration = Duration::from_secs(5);
-
 /// For the last words of a QEMU that has ended; longer than that, somebody else holds its descriptors.
 const LINGER_NS: u64 = 1_000_000_000;
-
-/// What a machine tells.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MachineEvent {
-    /// A phase of the start ends: the byte of [`crate::sys::port`].
-    Stamp(u8),
-    /// The workload wrote to descriptor 1 or 2.
-    Output(u8, Vec<u8>),
-    /// The workload ended.
-    Exited(i32),
-    /// Nothing more comes; empty, or why that was not to be expected.
-    Closed(String),
-    /// Of a second process in the guest, by its number.
-    Exec(u32, ExecEvent),
-}
-
-/// What a second process in the guest tells.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ExecEvent {
-    /// It wrote to descriptor 1 or 2.
-    Output(u8, Vec<u8>),
-    /// It ended.
-    Ended(i32),
-    /// It could not be started, and why.
-    Failed(String),
-}
 
 /// What came of waiting.
 enum Step {

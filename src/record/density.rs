@@ -18,7 +18,7 @@ pub struct Start {
     pub startup_ms: f64,
     /// MemAvailable of the host after it has settled.
     pub available_bytes: u64,
-    /// Memory charged to its cgroup then.
+    /// Memory charged to its cgroup when all were up.
     pub cgroup_bytes: u64,
     /// Proportional set size of its processes then.
     pub pss_bytes: u64,

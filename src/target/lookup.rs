@@ -6,6 +6,7 @@ use crate::record::schema::Program;
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Absolute path, in the image, of `argv[0]`: as it is, or found in the PATH of the image's environment, as a shell
 /// and the other targets do.
@@ -39,11 +40,19 @@ pub fn program_in_root(
     candidates.iter().find(there).cloned().ok_or_else(missing)
 }
 
+static OWN: OnceLock<Option<PathBuf>> = OnceLock::new();
+
+/// Where the running program lies. Asked first before a session is entered: in a mount namespace that was made below a changed
+/// root, the kernel names the file by its place outside.
+pub fn own_path() -> Option<&'static Path> {
+    OWN.get_or_init(|| std::env::current_exe().ok()).as_deref()
+}
+
 /// A program of ours: `TAREMARK_LIBEXEC`, beside the running program, or above it (tests run from `deps/`).
 pub fn own_program(name: &str) -> Result<PathBuf, TargetError> {
     let mut dirs: Vec<PathBuf> =
         std::env::var_os("TAREMARK_LIBEXEC").map(PathBuf::from).into_iter().collect();
-    if let Ok(exe) = std::env::current_exe() {
+    if let Some(exe) = own_path() {
         dirs.extend(exe.ancestors().skip(1).take(2).map(Path::to_owned));
         dirs.extend(exe.parent().and_then(Path::parent).map(|p| p.join("lib/taremark")));
     }

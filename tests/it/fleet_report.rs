@@ -138,7 +138,11 @@ fn fleets_and_their_targets_are_compared_host_by_host() {
     let gate = ["compare", &fleets[0], &fleets[1], "--gate", "startup_ms<+5%"];
     let broken = taremark(&gate);
     fails(&broken, 1, &[]);
-    assert!(text(&broken).contains("BROKEN") && text(&broken).contains("12 and 12"), "{}", text(&broken));
+    assert!(
+        text(&broken).contains("BROKEN") && text(&broken).contains("12 and 12 hosts, each with itself"),
+        "{}",
+        text(&broken)
+    );
     let one = ground.path().join("before-1").display().to_string();
     fails(&taremark(&["compare", &fleets[0], &one]), 2, &["merge the other"]);
     fails(&taremark(&["report", &fleets[0], "--export", "parquet"]), 2, &["Parquet already"]);

@@ -13,9 +13,6 @@ mod verbs;
 use failure::Failure;
 use globals::Globals;
 
-/// Verbs whose processes are in reach of a container.
-const MAKE_PROCESSES: [&str; 4] = ["create", "run", "exec", "restore"];
-
 /// C's main instead of Rust's, whose start reads /proc/self/maps and installs handlers to tell a stack overflow: a
 /// fiftieth of a start. The attribute is no `unsafe` code: nothing else in this program has that name. Where the standard
 /// library is not told the arguments by the C library's start, Rust's main it is.
@@ -33,6 +30,9 @@ pub extern "C" fn main(_: i32, _: *const *const u8) -> i32 {
 fn main() {
     std::process::exit(begun().into())
 }
+
+/// Verbs whose processes are in reach of a container.
+const MAKE_PROCESSES: [&str; 4] = ["create", "run", "exec", "restore"];
 
 fn begun() -> u8 {
     let mut globals = Globals::default();

@@ -146,7 +146,8 @@ fn foreign(places: &mut Places) -> Result<Row, MeasureError> {
     let (session, root) = (places.session, places.foreign.clone());
     let forced = answer(places.container, session, &root, "uname -m");
     let emulated = emulated::in_private(&root)?;
-    let machine = match (places.elsewhere)("uname -m") {
+    let machine = answer(places.machine, session, &root, "uname -m");
+    let elsewhere = match (places.elsewhere)("uname -m") {
         Ok((text, code)) => Ended { text, code: Some(code) },
         Err(why) => Ended { text: why, code: None },
     };
@@ -168,11 +169,11 @@ fn foreign(places: &mut Places) -> Result<Row, MeasureError> {
     Ok(Row {
         question: "an image for linux/arm64".into(),
         why:
-            "a container's programs run on the host's processor; only something that translates them can help"
+            "a container's programs run on the host's processor; a machine's on that which it has or emulates"
                 .into(),
         container,
-        machine: cell(&machine, Expected::Says("aarch64")),
-        elsewhere: None,
+        machine: cell(&machine, Expected::Says("Exec format error")),
+        elsewhere: Some(cell(&elsewhere, Expected::Says("aarch64"))),
     })
 }
 

@@ -70,6 +70,11 @@ pub fn measure(
         starts.push(start);
         progress(&format!("{number} of {}", settings.max));
     };
+    // Right after its start a cgroup is charged for pages that the kernel holds ready for it, 64 for each processor; another
+    // cgroup's start gives them back.
+    for (instance, start) in instances.iter().zip(&mut starts) {
+        start.cgroup_bytes = charged(instance)?;
+    }
     let merged = if settings.merge { Some(merge::until_settled(settings.interrupted)?) } else { None };
     progress("stopping");
     let from = monotonic_ns();
@@ -112,20 +117,25 @@ fn add(target: &mut dyn Target, settings: &Settings, number: u32) -> Result<(Ins
         std::thread::sleep(Duration::from_millis(5));
         interrupted(settings)?;
     }
-    let read =
-        |e| MeasureError::System { step: "read an instance's cgroup", source: std::io::Error::other(e) };
-    let cgroup_bytes = instance.place.cgroup.memory().map_err(read)?.usage;
-    let pids = instance.place.cgroup.pids().map_err(read)?;
+    let pids = instance.place.cgroup.pids().map_err(unreadable)?;
     let start = Start {
         instance: number,
         setup_ms,
         startup_ms: ms(ready_ns[0] - instance.running.t0_ns),
         available_bytes: available()?,
-        cgroup_bytes,
+        cgroup_bytes: charged(&instance)?,
         pss_bytes: of_processes(&pids).pss_bytes,
         harness_bytes: of_processes(&[std::process::id() as i32]).pss_bytes,
     };
     Ok((instance, start))
+}
+
+fn charged(instance: &Instance) -> Result<u64, MeasureError> {
+    Ok(instance.place.cgroup.memory().map_err(unreadable)?.usage)
+}
+
+fn unreadable(e: impl std::error::Error + Send + Sync + 'static) -> MeasureError {
+    MeasureError::System { step: "read an instance's cgroup", source: std::io::Error::other(e) }
 }
 
 fn start_together(

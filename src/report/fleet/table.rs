@@ -5,7 +5,7 @@ use super::cells::FleetCell;
 use super::{FleetSummary, groups, hosts};
 use std::fmt::Write;
 
-/// Lines of odd hosts that a terminal shows; hosts.csv and the page have all.
+/// Odd hosts that a terminal shows; hosts.csv and the page have all.
 const SHOWN: usize = 10;
 
 /// `[1.2, 1.4]`.
@@ -68,14 +68,28 @@ pub fn terminal(summary: &FleetSummary) -> String {
     }
     if !summary.odd.is_empty() {
         let _ = writeln!(text, "\nodd hosts:");
-        summary.odd.iter().take(SHOWN).for_each(|o| {
-            let _ = writeln!(text, "  {}", sentence(o));
+        let hosts = by_host(&summary.odd);
+        hosts.iter().take(SHOWN).for_each(|(first, more)| {
+            let more = if *more > 0 { format!(", and {more} figures more") } else { String::new() };
+            let _ = writeln!(text, "  {}{more}", sentence(first));
         });
-        if summary.odd.len() > SHOWN {
-            let _ = writeln!(text, "  and {} more in hosts.csv", summary.odd.len() - SHOWN);
+        if hosts.len() > SHOWN {
+            let _ = writeln!(text, "  and {} hosts more in hosts.csv", hosts.len() - SHOWN);
         }
     }
     text.trim_end().to_owned()
+}
+
+/// Of each odd host what is oddest, and how much more there is.
+fn by_host(odd: &[hosts::OddHost]) -> Vec<(&hosts::OddHost, usize)> {
+    let mut found: Vec<(&hosts::OddHost, usize)> = Vec::new();
+    for one in odd {
+        match found.iter_mut().find(|f| f.0.host == one.host) {
+            Some(known) => known.1 += 1,
+            None => found.push((one, 0)),
+        }
+    }
+    found
 }
 
 fn row(cell: &FleetCell) -> String {
