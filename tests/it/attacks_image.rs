@@ -29,8 +29,10 @@ fn exchanging(root: &Path, at: &str, other: &str, act: impl FnOnce()) {
                     .expect("exchange");
             }
         });
-        act();
+        // Also where an assertion in it fails, or the scope would wait for ever.
+        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act));
         stop.store(true, Ordering::Relaxed);
+        done.unwrap_or_else(|e| std::panic::resume_unwind(e));
     });
 }
 
