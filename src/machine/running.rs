@@ -280,7 +280,8 @@ impl RunningMachine {
 
     /// Waits until a guest that was told to hold has done all that comes before the workload's start.
     pub fn held(&mut self) -> Result<(), MachineError> {
-        let deadline = self.boot_deadline;
+        // Later than the boot's own deadline, which says more where the guest has not spoken at all.
+        let deadline = self.boot_deadline + ANSWER;
         let silent = MachineError::Silent { asked: "to hold", seconds: deadline.as_secs() };
         if self.until(deadline, |s| s.held.then_some(())).is_some() {
             return Ok(());
