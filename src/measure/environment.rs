@@ -94,11 +94,17 @@ fn kernel() -> Facts {
     let mut f = Facts::new();
     fact(&mut f, "release", or_why(System::kernel_version()));
     fact(&mut f, "system", or_why(System::long_os_version()));
-    file(&mut f, "command line", "/proc/cmdline");
+    let line = std::fs::read_to_string("/proc/cmdline").map(|text| parameters(&text).to_owned());
+    fact(&mut f, "command line", or_why(line));
     fact(&mut f, "file on disk", kernel_file());
     fact(&mut f, "cgroups", cgroup_mode());
     file(&mut f, "clock source", "/sys/devices/system/clocksource/clocksource0/current_clocksource");
     f
+}
+
+/// What the kernel itself was told: what stands behind `--` is for the host's init, and nobody else's business.
+fn parameters(command_line: &str) -> &str {
+    command_line.split(" -- ").next().unwrap_or_default().trim()
 }
 
 /// What a container has for nothing and a machine ships.
@@ -161,5 +167,11 @@ mod tests {
         for (name, value) in e.groups.iter().flat_map(|g| &g.facts) {
             assert!(!name.is_empty() && (!value.is_empty() || name == "swap"), "{name} is empty");
         }
+    }
+
+    #[test]
+    fn arguments_of_the_hosts_init_are_left_out() {
+        assert_eq!(super::parameters("quiet nosmt -- --key secret\n"), "quiet nosmt");
+        assert_eq!(super::parameters("quiet log=a--b\n"), "quiet log=a--b");
     }
 }

@@ -375,7 +375,7 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     (
         "shipped_bytes",
         "bytes",
-        "what must be shipped to run it: the image's registry bytes for process and container; disk + kernel + initramfs + firmware for a machine",
+        "what must be shipped to run it: the image's registry bytes for process and container; disks + kernel + initramfs + firmware for a machine",
     ),
     (
         "prepare_ms",

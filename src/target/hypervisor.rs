@@ -1,12 +1,12 @@
 //! Targets `firecracker` and `cloud-hypervisor`: the microVM's kernel, initramfs and disk, booted by another monitor.
 
-use super::error::{TargetError, io};
+use super::error::TargetError;
 use super::in_guest::guest_job;
 use super::lookup::{digest, host_program, identify, own_program};
 use super::microvm::MicroVmOptions;
 use super::place::{Place, Undo, UndoStep};
 use super::running::{Body, Running};
-use super::{Armed, ArmedKind, Job, Prepared, Target, Told, network, process};
+use super::{Armed, ArmedKind, Job, Prepared, Target, Told, direct, network, process};
 use crate::container::cgroup::Limits;
 use crate::machine::accelerator::{self, Wanted};
 use crate::machine::hypervisor::{self, Kind};
@@ -14,8 +14,8 @@ use crate::machine::kernel::Kernel;
 use crate::machine::qemu::{self, Accelerator, Qemu};
 use crate::machine::{Machine, Memory, USER, disk, initramfs};
 use crate::record::schema::{Program, TargetFacts};
-use crate::sys::clock::{monotonic_ns, tsc_khz};
-use std::path::{Path, PathBuf};
+use crate::sys::clock::tsc_khz;
+use std::path::PathBuf;
 
 /// See the module.
 pub struct HypervisorTarget {
@@ -100,18 +100,7 @@ impl Target for HypervisorTarget {
     }
 
     fn prepare(&mut self, job: &Job) -> Result<Prepared, TargetError> {
-        let from = monotonic_ns();
-        let cache_dir = &self.options.cache_dir;
-        let (disk, made) = disk::root_and_whether_made(cache_dir, &job.image_digest, &job.lower_dirs)?;
-        let initramfs = initramfs::build(cache_dir, &self.init, &self.kernel)?;
-        let prepare_ms = made.then(|| (monotonic_ns() - from) as f64 / 1e6);
-        let length = |path: &Path| std::fs::metadata(path).map(|m| m.len()).map_err(io("look at", path));
-        let sizes = vec![
-            ("disk_bytes", disk.bytes),
-            ("kernel_bytes", length(&self.kernel.vmlinux)?),
-            ("initramfs_bytes", length(&initramfs)?),
-        ];
-        Ok(Prepared { sizes, prepare_ms, ..Prepared::default() })
+        direct::prepare(&self.options.cache_dir, &self.init, &self.kernel, job)
     }
 
     fn arm(&mut self, job: &Job, place: &Place) -> Result<Armed, TargetError> {

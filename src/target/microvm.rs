@@ -5,7 +5,7 @@ use super::error::TargetError;
 use super::in_guest::{frame, guest_job, told_by};
 use super::lookup::{digest, identify, own_program};
 use super::place::{Place, Undo, UndoStep};
-use super::{Armed, ArmedKind, Job, Prepared, Running, Target, network, process};
+use super::{Armed, ArmedKind, Job, Prepared, Running, Target, direct, network, process};
 use crate::container::cgroup::Limits;
 use crate::machine::accelerator::{self, Choice, Wanted};
 use crate::machine::kernel::{self, Kernel, Origin};
@@ -13,7 +13,7 @@ use crate::machine::qemu::{self, Qemu};
 use crate::machine::recipe::MACHINE_TYPE;
 use crate::machine::{Machine, Memory, USER, disk, initramfs, running};
 use crate::record::schema::{Program, TargetFacts};
-use crate::sys::clock::{monotonic_ns, tsc_khz};
+use crate::sys::clock::tsc_khz;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -174,22 +174,11 @@ impl Target for MicroVmTarget {
     }
 
     fn prepare(&mut self, job: &Job) -> Result<Prepared, TargetError> {
-        let from = monotonic_ns();
-        let cache_dir = &self.options.cache_dir;
-        let (disk, made) = disk::root_and_whether_made(cache_dir, &job.image_digest, &job.lower_dirs)?;
-        let initramfs = initramfs::build(cache_dir, &self.init, &self.kernel)?;
-        let prepare_ms = made.then(|| (monotonic_ns() - from) as f64 / 1e6);
-        let length =
-            |path: &Path| std::fs::metadata(path).map(|m| m.len()).map_err(super::error::io("look at", path));
-        let mut sizes = vec![
-            ("disk_bytes", disk.bytes),
-            ("kernel_bytes", length(&self.kernel.vmlinux)?),
-            ("initramfs_bytes", length(&initramfs)?),
-        ];
+        let mut prepared = direct::prepare(&self.options.cache_dir, &self.init, &self.kernel, job)?;
         if self.qemu.firmware.is_file() {
-            sizes.push(("firmware_bytes", length(&self.qemu.firmware)?));
+            prepared.sizes.push(("firmware_bytes", direct::length(&self.qemu.firmware)?));
         }
-        Ok(Prepared { sizes, also: Vec::new(), prepare_ms })
+        Ok(prepared)
     }
 
     fn arm(&mut self, job: &Job, place: &Place) -> Result<Armed, TargetError> {

@@ -5,6 +5,7 @@
 //! starts it: t0 is read right before its first clone3. [`Running::stop`] ends it, and dropping it leaves nothing.
 
 pub mod container;
+mod direct;
 mod error;
 mod event;
 pub mod hypervisor;

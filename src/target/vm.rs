@@ -1,12 +1,12 @@
 //! Target `vm`: what most people mean by a virtual machine. A whole operating system with its own init boots from a disk,
 //! starts the workload as a service, and is shut down by its power button.
 
-use super::error::{TargetError, io};
+use super::error::TargetError;
 use super::in_guest::{frame, guest_job, told_by};
 use super::lookup::{identify, own_program};
 use super::microvm::{MicroVmOptions, launch};
 use super::place::{Place, Undo, UndoStep};
-use super::{Armed, ArmedKind, Job, Prepared, Running, Target, network, process};
+use super::{Armed, ArmedKind, Job, Prepared, Running, Target, direct, network, process};
 use crate::container::cgroup::Limits;
 use crate::machine::accelerator::{self, Choice};
 use crate::machine::debian::{self, Debian, Flavour};
@@ -137,11 +137,10 @@ impl Target for VmTarget {
         let (disk, made) = disk::root_and_whether_made(cache_dir, &job.image_digest, &job.lower_dirs)?;
         debian::tools(cache_dir, &self.init)?;
         let prepare_ms = made.then(|| (monotonic_ns() - from) as f64 / 1e6);
-        let length = |path: &Path| std::fs::metadata(path).map(|m| m.len()).map_err(io("look at", path));
-        let mut sizes = vec![("os_disk_bytes", length(&self.os.disk)?), ("disk_bytes", disk.bytes)];
+        let mut sizes = vec![("os_disk_bytes", direct::length(&self.os.disk)?), ("disk_bytes", disk.bytes)];
         if self.boot == Boot::Direct {
-            sizes.push(("kernel_bytes", length(&self.os.vmlinux)?));
-            sizes.push(("initramfs_bytes", length(&self.os.initramfs)?));
+            sizes.push(("kernel_bytes", direct::length(&self.os.vmlinux)?));
+            sizes.push(("initramfs_bytes", direct::length(&self.os.initramfs)?));
         }
         let also = vec![
             ("os_disk_virtual_bytes", self.os.about.virtual_bytes),
