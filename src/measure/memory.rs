@@ -35,7 +35,12 @@ fn kernel_of(text: &str) -> Option<u64> {
     let of = |name| field_of(text, name);
     // Guests' page tables came with Linux 6.1.
     let tables = of("PageTables:")? + of("SecPageTables:").unwrap_or(0);
-    Some(of("SUnreclaim:")? + tables + of("Percpu:").unwrap_or(0) + of("VmallocUsed:")?.max(of("KernelStack:")?))
+    Some(
+        of("SUnreclaim:")?
+            + tables
+            + of("Percpu:").unwrap_or(0)
+            + of("VmallocUsed:")?.max(of("KernelStack:")?),
+    )
 }
 
 fn field(name: &str) -> Option<u64> {

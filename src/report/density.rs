@@ -70,9 +70,7 @@ pub fn summary(density: &Density) -> Option<Summary> {
     let pages_bytes = middle(|s| s.cgroup_pages_bytes)?;
     let accounted_bytes = pages_bytes + kernel_bytes + harness_bytes;
     let tenth = starts.len().div_ceil(10);
-    let of = |part: &[Start]| {
-        median(&part.iter().map(|s| s.startup_ms).collect::<Vec<_>>())
-    };
+    let of = |part: &[Start]| median(&part.iter().map(|s| s.startup_ms).collect::<Vec<_>>());
     let Interval { low, high } = line.slope_interval.unwrap_or(Interval { low: f64::NAN, high: f64::NAN });
     let known = |v: f64| Some(v).filter(|v| v.is_finite());
     Some(Summary {

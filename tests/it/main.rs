@@ -36,6 +36,7 @@ mod load;
 mod machine;
 mod machine_faults;
 mod machine_restored;
+mod machine_saving;
 mod machine_walls;
 mod oci_clauses;
 mod oci_config;
