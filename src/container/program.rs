@@ -13,7 +13,7 @@ pub type Program = (CString, Vec<CString>, Vec<CString>);
 const DEPTH: usize = 5;
 
 /// `args[0]` as it is, or found in the PATH of the container's environment; `more` comes on top of its environment.
-pub fn find(p: &Process, more: &[String]) -> Result<Program, Step> {
+pub fn find<'a>(p: &'a Process, more: impl Iterator<Item = &'a String>) -> Result<Program, Step> {
     let c = |s: &String| CString::new(s.as_str()).map_err(|e| Step::new("pass", s, e.into()));
     let name = &p.args[0];
     let path = p

@@ -1,6 +1,6 @@
 //! What has to hold in a runtime config before anything is done with it. Errors name the field by its JSON path.
 
-use super::config::{Linux, NamespaceKind, Process, RuntimeConfig};
+use super::config::{Linux, NamespaceKind, Process, Resources, RuntimeConfig};
 use super::scheduling;
 use std::path::{Component, Path};
 
@@ -121,7 +121,23 @@ fn linux(config: &RuntimeConfig) -> Checked {
         }
     }
     paths(l)?;
+    resources(&l.resources)?;
     kernel(config)
+}
+
+/// Entries that say nothing, of the container's own limits or those of `update`.
+pub fn resources(r: &Resources) -> Checked {
+    let mut weights = r.block_io.iter().flat_map(|b| &b.weight_device);
+    if let Some(i) = weights.position(|d| d.weight.is_none() && d.leaf_weight.is_none()) {
+        let field = format!("linux.resources.blockIO.weightDevice[{i}]");
+        return fail(field, "has neither weight nor leafWeight");
+    }
+    match r.rdma.iter().find(|(_, limit)| limit.hca_handles.is_none() && limit.hca_objects.is_none()) {
+        Some((device, _)) => {
+            fail(format!("linux.resources.rdma.{device}"), "has neither hcaHandles nor hcaObjects")
+        }
+        None => Ok(()),
+    }
 }
 
 fn paths(l: &Linux) -> Checked {

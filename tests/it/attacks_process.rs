@@ -147,3 +147,28 @@ fn a_state_is_for_its_owner_alone() {
     assert!(!said.status.success(), "another user ended it");
     assert_eq!(oci.status(), "running");
 }
+
+/// CVE-2024-21626 and CVE-2019-5736 once more, by `exec`: no folder that the caller left open, and no binary of ours.
+#[test]
+fn exec_follows_no_magic_link_either() {
+    let secrets = tempfile::tempdir().expect("folder");
+    std::fs::write(secrets.path().join("secret"), "of the host").expect("secret");
+    let oci = Oci::new("sleep 60", |_| ()).started();
+    for cwd in ["/proc/self/fd/9", "/proc/self/fd/9/..", "/proc/thread-self/fd/9"] {
+        let run = format!(
+            "exec 9<'{}'; exec \"$TAREC\" --root \"$ROOT\" exec --cwd {cwd} \"$ID\" sh -c 'cat secret; ls'",
+            secrets.path().display()
+        );
+        let output = outside(&oci.ground, &run);
+        assert!(!output.status.success() && text(&output).is_empty(), "{cwd}: {}", text(&output));
+        assert!(errors(&output).contains("process.cwd"), "{cwd}: {}", errors(&output));
+    }
+    let script = oci.layer.path().join("tmp/script");
+    std::fs::write(&script, "#!/proc/self/exe\n").expect("script");
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("mode");
+    for program in ["/proc/self/exe", "/tmp/script"] {
+        let output = oci.verb(&["exec"], &[program, "--version"]);
+        assert!(!output.status.success() && !text(&output).contains("tarec"), "{}", text(&output));
+        assert!(errors(&output).contains("magic link"), "{program}: {}", errors(&output));
+    }
+}
