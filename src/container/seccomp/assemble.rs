@@ -330,7 +330,7 @@ mod tests {
         }
 
         #[test]
-        fn every_number_meets_its_rule(allowed in prop::collection::btree_set(0u32..330, 0..200), number in 0u32..500) {
+        fn every_number_meets_its_rule(allowed in prop::collection::btree_set(0u32..330, 1..200), number in 0u32..500) {
             let names = allowed.iter().filter_map(|n| syscalls::x86_64::Sysno::new(*n as usize)).map(|s| s.name().to_owned());
             let names: Vec<String> = names.collect();
             let known = syscalls::x86_64::Sysno::new(number as usize).is_some();
