@@ -52,6 +52,7 @@ pub mod seccomp;
 pub mod spec;
 pub mod state;
 mod sync;
+mod sysctl;
 pub mod template;
 mod terminal;
 pub mod trace;

@@ -53,6 +53,11 @@ fn is_a_file(path: &str) -> Result<(), Step> {
             }
             Err(e) => return Err(magic(&path, e)),
         };
+        let stat = rustix::fs::fstat(&file).map_err(|e| Step::new("exec", &path, e.into()))?;
+        if !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() {
+            // What the exec would say, now instead of at the start.
+            return Err(Step::new("exec", &path, std::io::Error::from_raw_os_error(libc::EACCES)));
+        }
         let mut head = [0u8; 256];
         let n = rustix::io::read(&file, &mut head).unwrap_or(0);
         let Some(next) = interpreter(&head[..n]) else { return Ok(()) };

@@ -130,6 +130,28 @@ fn a_path_of_cgroups_does_not_climb() {
     }
 }
 
+/// A parameter that no namespace has for itself would be changed for the whole host, by whoever writes the config.
+#[test]
+fn no_parameter_of_the_host_is_changed() {
+    let layer = busybox();
+    // Written as it is: without the guard nothing changes.
+    let now = std::fs::read_to_string("/proc/sys/kernel/panic").expect("sysctl").trim().to_owned();
+    for name in ["kernel.panic", "kernel/panic"] {
+        let ground = ground(layer.path(), "true", |c| c["linux"]["sysctl"] = json!({name: now}));
+        refused(&ground, &ground.run(), "is the host's");
+    }
+    let forward = std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward").expect("sysctl").trim().to_owned();
+    for path in [None, Some("/proc/self/ns/net")] {
+        let ground = ground(layer.path(), "true", |c| {
+            c["linux"]["sysctl"] = json!({"net.ipv4.ip_forward": forward});
+            let namespaces = c["linux"]["namespaces"].as_array_mut().expect("namespaces");
+            namespaces.retain(|n| n["type"] != "network");
+            namespaces.extend(path.map(|path| json!({"type": "network", "path": path})));
+        });
+        refused(&ground, &ground.run(), "namespace of the container's own");
+    }
+}
+
 /// `--root` and each state in it are for their owner alone, and a link in place of a state leads nowhere.
 #[test]
 fn a_state_is_for_its_owner_alone() {
