@@ -111,3 +111,22 @@ fn what_is_newer_than_needed_is_gone_without() {
         assert_eq!(oci.ground.left(), Vec::<String>::new());
     }
 }
+
+/// What nothing older can stand in for is refused: a mount that was to be read-only beneath is never left writable.
+#[test]
+fn what_an_old_kernel_cannot_do_is_refused() {
+    let volume = tempfile::tempdir().expect("folder");
+    let maps = json!([{"containerID": 0, "hostID": 1000, "size": 10}]);
+    for (options, maps, words) in
+        [("rro", json!([]), "set recursive options of /data"), ("idmap", maps, "map the ids of")]
+    {
+        let oci = Oci::new("busybox touch /data/x && echo written", |c| {
+            c["mounts"].as_array_mut().expect("mounts").push(json!({"destination": "/data", "type": "bind",
+                "source": volume.path(), "options": ["rbind", options], "uidMappings": maps, "gidMappings": maps}));
+        });
+        let output = run_without(&["mount_setattr"], &oci);
+        assert_eq!((output.status.code(), text(&output).as_str()), (Some(1), ""), "{options}");
+        assert!(errors(&output).contains(words), "{}", errors(&output));
+        assert_eq!(oci.ground.left(), Vec::<String>::new());
+    }
+}
