@@ -29,6 +29,7 @@ mod init;
 mod kill;
 mod labels;
 mod launch;
+mod lend;
 pub mod list;
 mod listen;
 mod mount_options;
