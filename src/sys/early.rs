@@ -47,10 +47,10 @@ pub unsafe extern "C" fn tarec_start() -> ! {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tarec_start() -> ! {
     core::arch::naked_asm!(
-        // Other programs are linked with this module and without this function.
+        // Other programs, which have a main, too, are linked with this module and without this function.
         ".weak __environ, __libc_stack_end, _dl_aux_init, __tunables_init, _dl_relocate_static_pie",
         ".weak __x86_shared_non_temporal_threshold, __x86_rep_movsb_stop_threshold, __libc_setup_tls, _dl_random",
-        ".weak __libc_early_init, __libc_init_first, _init, __init_array_start, __init_array_end, main, exit",
+        ".weak __libc_early_init, __libc_init_first, _init, __init_array_start, __init_array_end, exit",
         "xor ebp, ebp",
         "mov rdi, rsp",
         "mov rbx, rsp",

@@ -45,6 +45,7 @@ mod oci_input;
 mod oci_linux;
 mod oci_mutations;
 mod oci_old_kernel;
+mod oci_resident;
 mod oci_runtime;
 mod oci_verbs;
 mod page;
