@@ -28,11 +28,19 @@ pub struct Options {
     pub seed: u64,
     pub out: PathBuf,
     pub gap_ms: u64,
+    /// Runtimes besides those that are found: name and program.
+    pub more: Vec<(String, PathBuf)>,
 }
 
 fn options() -> Result<Options, String> {
-    let mut o =
-        Options { tarec: PathBuf::new(), blocks: 40, seed: 1, out: "results/runtime".into(), gap_ms: 0 };
+    let mut o = Options {
+        tarec: PathBuf::new(),
+        blocks: 40,
+        seed: 1,
+        out: "results/runtime".into(),
+        gap_ms: 0,
+        more: Vec::new(),
+    };
     let mut args = std::env::args().skip(1).filter(|a| a != "--bench");
     while let Some(name) = args.next() {
         let value = args.next().ok_or(format!("{name} needs a value"))?;
@@ -43,7 +51,15 @@ fn options() -> Result<Options, String> {
             "--seed" => o.seed = number()?,
             "--gap-ms" => o.gap_ms = number()?,
             "--out" => o.out = value.into(),
-            _ => return Err(format!("{name} is not known: --tarec, --blocks, --seed, --gap-ms, --out")),
+            "--peer" => {
+                let (peer, program) = value.split_once('=').ok_or("--peer needs NAME=PROGRAM")?;
+                o.more.push((peer.to_owned(), program.into()));
+            }
+            _ => {
+                return Err(format!(
+                    "{name} is not known: --tarec, --peer, --blocks, --seed, --gap-ms, --out"
+                ));
+            }
         }
     }
     if o.tarec.is_file() { Ok(o) } else { Err("--tarec FILE: the runtime to be measured".into()) }
@@ -65,7 +81,7 @@ fn main() {
 
 fn bench(options: &Options) -> Result<(), String> {
     let ground = tasks::Ground::new()?;
-    let peers = peers::found(&options.tarec, &ground);
+    let peers = peers::found(&options.tarec, &options.more, &ground);
     std::fs::create_dir_all(&options.out).map_err(|e| format!("{}: {e}", options.out.display()))?;
     let file = options.out.join("samples.csv");
     let mut csv = std::fs::File::create(&file).map_err(|e| format!("{}: {e}", file.display()))?;

@@ -35,8 +35,8 @@ fn version(program: &Path) -> String {
     text.lines().next().unwrap_or("unknown").to_owned()
 }
 
-/// `tarec`, and whatever else is here and can run the default bundle.
-pub fn found(tarec: &Path, ground: &Ground) -> Vec<Peer> {
+/// `tarec`, and whatever else is here, or is given (`more`: names and programs), and can run the default bundle.
+pub fn found(tarec: &Path, more: &[(String, PathBuf)], ground: &Ground) -> Vec<Peer> {
     let peer = |name: &str, program: PathBuf, kind| Peer {
         name: name.into(),
         version: version(&program),
@@ -44,12 +44,15 @@ pub fn found(tarec: &Path, ground: &Ground) -> Vec<Peer> {
         kind,
     };
     let mut peers = vec![peer("tarec", tarec.to_owned(), Kind::Tarec)];
+    let mut others = more.to_vec();
     for name in ["crun", "runc", "youki"] {
-        let Some(program) = in_path(name) else {
-            eprintln!("bench-runtime: {name} is not in PATH and is left out");
-            continue;
-        };
-        let candidate = peer(name, program, Kind::Oci);
+        match in_path(name) {
+            Some(program) => others.push((name.to_owned(), program)),
+            None => eprintln!("bench-runtime: {name} is not in PATH and is left out"),
+        }
+    }
+    for (name, program) in others {
+        let candidate = peer(&name, program, Kind::Oci);
         match ground.tried(&candidate) {
             Ok(()) => peers.push(candidate),
             Err(why) => eprintln!("bench-runtime: {name} cannot run here and is left out: {why}"),

@@ -45,15 +45,20 @@ pub fn restrict(mounted: &OwnedFd) -> std::io::Result<()> {
     mount_setattr(mounted.as_fd(), false, &attr)
 }
 
-/// Binds the folder `source` over `name` in `dir`, with exactly these of the flags ro, nosuid, nodev and noexec.
-pub fn bind_at(source: &Path, flags: MsFlags, dir: &OwnedFd, name: &str) -> std::io::Result<()> {
+/// A copy of the mount at the folder `source`, for a bind, with exactly these of the flags ro, nosuid, nodev and noexec.
+pub fn copy_with(source: &Path, flags: MsFlags) -> std::io::Result<OwnedFd> {
     let tree = open_tree(CWD, source, OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC)?;
     // These four are the first bits of both mount(2) and mount_setattr(2).
     let all = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     let (set, clear) = ((flags & all).bits(), (all - flags).bits());
     mount_setattr(tree.as_fd(), false, &MountAttr { set, clear, ..MountAttr::default() })?;
+    Ok(tree)
+}
+
+/// Mounts `tree` over the new folder `name` in `dir`.
+pub fn put_at(tree: &OwnedFd, dir: &OwnedFd, name: &str) -> std::io::Result<()> {
     mkdirat(dir, name, Mode::from_raw_mode(0o755))?;
-    Ok(move_mount(&tree, "", dir, name, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?)
+    Ok(move_mount(tree, "", dir, name, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?)
 }
 
 /// Binds `target` over itself, read-only. It is so before anyone can see it.

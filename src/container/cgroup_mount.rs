@@ -14,13 +14,42 @@ pub fn by_namespace(config: &RuntimeConfig) -> bool {
     config.namespace(NamespaceKind::Cgroup).is_some()
 }
 
+/// Copies of the mounts of the container's own cgroups, by the names of their controllers.
+pub type Copies = Vec<(String, OwnedFd)>;
+
+/// Those of v1 that are bound, made while the host's files are in sight, so that the root can be entered before they are
+/// mounted. None where the one mount that there is does not go by them.
+pub fn copies(config: &RuntimeConfig, cgroup: &RunCgroup) -> Result<Option<Copies>, Step> {
+    let mut wanted = config.mounts.iter().enumerate().filter(|(_, m)| m.kind == "cgroup");
+    let (Some((index, m)), None) = (wanted.next(), wanted.next()) else { return Ok(None) };
+    let Hierarchies::V1(all) = cgroup.hierarchies() else { return Ok(None) };
+    let flags = parse(&m.options).flags;
+    if by_namespace(config) || other_times(flags) {
+        return Ok(None);
+    }
+    let shown = m.destination.display().to_string();
+    let mut copies = Vec::with_capacity(all.len());
+    for hierarchy in all {
+        let Some(own) = hierarchy.controllers.first().and_then(|c| cgroup.dir(c)) else { continue };
+        match attach::copy_with(&own, flags) {
+            Ok(tree) => copies.push((hierarchy.controllers.join(","), tree)),
+            // One that this user may not make is not shown.
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) if e.raw_os_error() == Some(nix::libc::ENOSYS) => return Ok(None),
+            Err(e) => return Err(Step::new("mount cgroup on", &shown, e).within(&format!("mounts[{index}]"))),
+        }
+    }
+    Ok(Some(copies))
+}
+
 /// Mounts it where `m` says. With a cgroup namespace the root of each hierarchy is the container's own cgroup; without
-/// one that cgroup is bound, so that a container never sees those of others.
+/// one that cgroup is bound, so that a container never sees those of others; by [`copies`], where there are any.
 pub fn mount_cgroups(
     root: &OwnedFd,
     m: &Mount,
     cgroup: &RunCgroup,
     config: &RuntimeConfig,
+    copies: Option<&Copies>,
 ) -> Result<(), Step> {
     let flags = parse(&m.options).flags;
     let shown = m.destination.display().to_string();
@@ -48,22 +77,16 @@ pub fn mount_cgroups(
     let target = make_dir(root, &m.destination)?;
     let plain = flags & !MsFlags::MS_RDONLY;
     mount(Some("tmpfs"), short(&target).as_str(), Some("tmpfs"), plain, Some("mode=755")).map_err(failed)?;
-    let top = make_dir(root, &m.destination)?;
-    for hierarchy in all {
-        let names = hierarchy.controllers.join(",");
-        let own = hierarchy.controllers.first().and_then(|c| cgroup.dir(c));
-        if let Some(own) = own.as_deref().filter(|_| !by_namespace(config) && !other_times(flags)) {
-            match attach::bind_at(own, flags, &top, &names) {
-                // One that this user may not make is not shown.
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(e) if e.raw_os_error() == Some(nix::libc::ENOSYS) => {}
-                other => {
-                    other.map_err(|e| Step::new("mount cgroup on", &shown, e))?;
-                    continue;
-                }
-            }
+    if let Some(copies) = copies {
+        let top = make_dir(root, &m.destination)?;
+        let put = |(names, tree): &(String, OwnedFd)| attach::put_at(tree, &top, names);
+        copies.iter().try_for_each(put).map_err(|e| Step::new("mount cgroup on", &shown, e))?;
+    } else {
+        for hierarchy in all {
+            let names = hierarchy.controllers.join(",");
+            let own = hierarchy.controllers.first().and_then(|c| cgroup.dir(c));
+            one(&m.destination.join(&names), "cgroup", Some(&names), own)?;
         }
-        one(&m.destination.join(&names), "cgroup", Some(&names), own)?;
     }
     remount(&m.destination, flags)
 }

@@ -79,6 +79,7 @@ pub(super) fn prepare(
             preserved: &preserved,
             saved: &saved.clone(),
         };
+        // Before there is a cgroup: whoever deletes what was killed half way finds its path there.
         dir.keep_config(&json)?;
         prepare_in(wish, &dir, trace, &mut saved)
     });
@@ -108,7 +109,7 @@ pub(super) fn saved(
         oci_version: "1.2.0".into(),
         id: options.id.clone(),
         pid,
-        start_time: start_time(pid).unwrap_or(0),
+        start_time: if pid > 0 { start_time(pid).unwrap_or(0) } else { 0 },
         bundle: bundle.to_owned(),
         cgroups_path: cgroups_path(config, &options.id),
         annotations: config.annotations.clone(),
@@ -125,8 +126,14 @@ pub(super) fn now() -> String {
     time::OffsetDateTime::now_utc().format(form).unwrap_or_default()
 }
 
-fn prepare_in(wish: Wish, dir: &StateDir, trace: Trace, saved: &mut Saved) -> Result<Launched, RuntimeError> {
+fn prepare_in(
+    wish: Wish,
+    dir: &StateDir,
+    mut trace: Trace,
+    saved: &mut Saved,
+) -> Result<Launched, RuntimeError> {
     let options = wish.options;
+    trace.done("folder");
     let save = |pid: i32| {
         (saved.pid, saved.start_time) = (pid, start_time(pid).unwrap_or(0));
         dir.save(saved)?;
@@ -138,7 +145,14 @@ fn prepare_in(wish: Wish, dir: &StateDir, trace: Trace, saved: &mut Saved) -> Re
     let launched = launch(wish, trace, save)?;
     if let Some(path) = &options.trace {
         let own = std::process::id() as i32;
-        let text = chrome(&[(own, &launched.spans), (launched.pid, &launched.init_spans)]);
+        let init = (launched.pid, launched.pid);
+        // The thread of that time is gone, so any number but the runtime's own is as good.
+        let rows = [
+            ((own, own), &launched.spans[..]),
+            ((own, 0), &launched.aside_spans[..]),
+            (init, &launched.init_spans[..]),
+        ];
+        let text = chrome(&rows);
         std::fs::write(path, text).map_err(io("write", path))?;
     }
     Ok(launched)

@@ -13,7 +13,8 @@ pub fn stats(root: &Path, id: &str) -> Result<Value, RuntimeError> {
     if dir.status(&saved) == Status::Stopped {
         return Err(RuntimeError::NotRunning { id: id.to_owned() });
     }
-    let files = Files(RunCgroup::open_at(&saved.cgroups_path)?);
+    dir.note_joined()?;
+    let files = Files(RunCgroup::open_joined(&saved.cgroups_path, &["pids"])?);
     let data = json!({
         "cpu": files.cpu(),
         "memory": files.memory(),

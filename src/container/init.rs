@@ -9,7 +9,7 @@ use super::place::Place;
 use super::procfs::Procfs;
 use super::rootfs::{self, Step};
 use super::state::Saved;
-use super::sync::{Line, Report, tell, wait};
+use super::sync::{Line, Report, settled, tell, wait};
 use super::terminal::Terminal;
 use super::trace::Trace;
 use super::{cgroup_mount, cover, devices, hooks, idmap, network};
@@ -18,6 +18,7 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// Everything that the child needs, made before the clone.
 pub struct Init<'a> {
@@ -27,8 +28,8 @@ pub struct Init<'a> {
     pub bundle: &'a Path,
     /// Namespaces to be entered.
     pub entered: Vec<Entered>,
-    /// Compiled filter.
-    pub filter: Option<super::seccomp::Filter>,
+    /// Compiled filter, if there is to be one; there once all is [`settled`].
+    pub filter: &'a OnceLock<super::seccomp::Filter>,
     /// Who answers for the calls that it asks about.
     pub agent: Option<super::agent::Agent<'a>>,
     /// Its cgroup.
@@ -104,8 +105,9 @@ fn steps(init: &Init, mut trace: Trace) -> Result<Infallible, Step> {
 /// As much as can be before the word to go, the rest after it.
 fn mount_all(init: &Init, root: &OwnedFd, pid: i32, procfs: &Procfs, trace: &mut Trace) -> Result<(), Step> {
     let config = init.config;
-    let order = Order::of(config, init.rootless);
-    let mounter = Mounter { init, root };
+    let copies = cgroup_mount::copies(config, init.place.cgroup)?;
+    let order = Order::of(config, init.rootless, copies.is_some());
+    let mounter = Mounter { init, root, copies };
     mounter.mount(&order.first)?;
     let inside = if order.last_is_plain { Some(mounter.go_inside()?) } else { None };
     // A sysctl has to be written before /proc/sys is read-only, and may be one of the network.
@@ -146,6 +148,7 @@ fn hooks_before_pivot(init: &Init, pid: i32) -> Result<(), Step> {
 struct Mounter<'a> {
     init: &'a Init<'a>,
     root: &'a OwnedFd,
+    copies: Option<cgroup_mount::Copies>,
 }
 
 impl Mounter<'_> {
@@ -153,7 +156,8 @@ impl Mounter<'_> {
         mounts.iter().try_for_each(|m| {
             let mounted = match m.kind.as_str() {
                 "cgroup" => {
-                    cgroup_mount::mount_cgroups(self.root, m, self.init.place.cgroup, self.init.config)
+                    let (cgroup, copies) = (self.init.place.cgroup, self.copies.as_ref());
+                    cgroup_mount::mount_cgroups(self.root, m, cgroup, self.init.config, copies)
                 }
                 _ => rootfs::mount_one(self.root, m, self.init.bundle, self.idmapped(m)),
             };
@@ -226,9 +230,10 @@ fn identity(config: &RuntimeConfig) -> Result<(), Step> {
 
 fn last_steps(init: &Init, pid: i32, procfs: &Procfs, mut trace: Trace) -> Result<Infallible, Step> {
     let config = init.config;
+    settled(&init.sync)?;
     let confine = Confine {
         process: &config.process,
-        filter: init.filter.as_ref(),
+        filter: init.filter.get(),
         agent: init.agent.as_ref(),
         personality: config.linux.personality.as_ref(),
         preserve_fds: init.preserved.count,

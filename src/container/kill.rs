@@ -2,6 +2,7 @@
 
 use super::cgroup::RunCgroup;
 use super::error::{RuntimeError, system};
+use super::launch::cgroups_path;
 use super::state::{Saved, StateDir, Status};
 use super::{freezer, hooks};
 use nix::sys::signal::Signal;
@@ -78,8 +79,15 @@ pub fn delete(root: &Path, id: &str, force: bool) -> Result<(), RuntimeError> {
     };
     let saved = match dir.load() {
         Ok(saved) => saved,
-        // A create that was killed half way has a folder and no state.
-        Err(_) if force => return dir.remove(),
+        // A create that was killed half way has a folder and no state, and maybe a cgroup, which nobody lives in: an init
+        // ends with its runtime.
+        Err(_) if force => {
+            let config = dir.config().ok();
+            if let Some(cgroup) = config.and_then(|c| RunCgroup::open_at(&cgroups_path(&c, id)).ok()) {
+                cgroup.discard();
+            }
+            return dir.remove();
+        }
         Err(e) => return Err(e),
     };
     let status = dir.status(&saved);

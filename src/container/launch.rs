@@ -1,7 +1,7 @@
 //! The parent's side of a start: clone, mappings, what is made beside the init, the word to go, the child's report.
 //!
 //! A `run` without anything that the two have to agree on (hooks, a terminal, mapped ids, `start`) lends its memory to the
-//! init and stands still meanwhile: no copy, no messages, no switching between them. Else both run side by side.
+//! init, see [`super::lend`]. Else the init has a copy.
 //! On v1 the init makes and joins its cgroups and mounts, while the runtime makes the network namespace and writes the
 //! state: the two halves take about as long. Where the init may not (in a user namespace) or need not (v2, where it is
 //! born in its cgroup), the runtime makes the cgroup before the clone.
@@ -17,12 +17,12 @@ use super::place::Place;
 use super::state::Saved;
 use super::sync::Line;
 use super::trace::{Span, Trace};
-use super::{hooks, id_map, idmap, init, namespaces, network, place, rlimits, seccomp, sync};
-use crate::sys::process::{self, Forked, exit_now, fork_into, in_user_namespace};
-use crate::sys::vfork;
+use super::{hooks, id_map, idmap, init, lend, namespaces, network, place, rlimits, seccomp, sync};
+use crate::sys::process::{self, Forked, fork_into, in_user_namespace};
 use std::cell::Cell;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// A container whose init is about to execute the workload, or waits for `start`.
 pub struct Launched {
@@ -34,6 +34,8 @@ pub struct Launched {
     pub spans: Vec<Span>,
     /// Time line of the init.
     pub init_spans: Vec<Span>,
+    /// Time line of what was done beside both.
+    pub aside_spans: Vec<Span>,
 }
 
 /// What is to be started.
@@ -61,21 +63,34 @@ pub struct Wish<'a> {
 pub fn launch(
     wish: Wish,
     mut trace: Trace,
-    mut started: impl FnMut(i32) -> Result<(), RuntimeError>,
+    mut started: impl FnMut(i32) -> Result<(), RuntimeError> + Send,
 ) -> Result<Launched, RuntimeError> {
-    let config = wish.config;
-    let filter = config.linux.seccomp.as_ref().map(seccomp::compile).transpose()?;
-    trace.done("seccomp");
-    let (path, lean) = (cgroups_path(config, &wish.options.id), config.linux.cgroups_path.is_empty());
-    let cgroup = RunCgroup::plan_for(&path, &config.linux.resources, lean)?;
     let rootless = !nix::unistd::geteuid().is_root() || in_user_namespace();
-    let cgroup = place::reachable(cgroup, rootless);
-    let start = if may_lend(&wish, rootless) { start_lending } else { start };
-    match start(wish, filter, &cgroup, rootless, &mut trace, &mut started) {
-        Ok((pid, init_spans)) => {
-            trace.done("wait");
-            Ok(Launched { pid, cgroup, spans: trace.into_spans(), init_spans })
-        }
+    let result = if lend::may_lend(&wish, rootless) {
+        lend::start_lending(wish, &mut trace, &mut started)
+    } else {
+        let cgroup = planned(&wish, rootless)?;
+        discarding(cgroup, |cgroup| start(wish, cgroup, rootless, &mut trace, &mut started))
+    };
+    let (cgroup, Started { pid, init, aside }) = result?;
+    trace.done("wait");
+    Ok(Launched { pid, cgroup, spans: trace.into_spans(), init_spans: init, aside_spans: aside })
+}
+
+/// The cgroup that is to be made.
+pub fn planned(wish: &Wish, rootless: bool) -> Result<RunCgroup, RuntimeError> {
+    let config = wish.config;
+    let (path, lean) = (cgroups_path(config, &wish.options.id), config.linux.cgroups_path.is_empty());
+    Ok(place::reachable(RunCgroup::plan_for(&path, &config.linux.resources, lean)?, rootless))
+}
+
+/// The cgroup with what `start` has started in it. On an error it is removed.
+pub fn discarding<T>(
+    cgroup: RunCgroup,
+    start: impl FnOnce(&RunCgroup) -> Result<T, RuntimeError>,
+) -> Result<(RunCgroup, T), RuntimeError> {
+    match start(&cgroup) {
+        Ok(started) => Ok((cgroup, started)),
         Err(e) => {
             cgroup.discard();
             Err(e)
@@ -83,12 +98,18 @@ pub fn launch(
     }
 }
 
-type Started = (i32, Vec<Span>);
-type StartedFn<'a> = &'a mut dyn FnMut(i32) -> Result<(), RuntimeError>;
+/// An init and the time lines.
+pub struct Started {
+    pub pid: i32,
+    pub init: Vec<Span>,
+    pub aside: Vec<Span>,
+}
+
+/// See [`launch`].
+pub type StartedFn<'a> = &'a mut (dyn FnMut(i32) -> Result<(), RuntimeError> + Send);
 
 fn start(
     wish: Wish,
-    filter: Option<seccomp::Filter>,
     cgroup: &RunCgroup,
     rootless: bool,
     trace: &mut Trace,
@@ -96,7 +117,12 @@ fn start(
 ) -> Result<Started, RuntimeError> {
     let (config, saved, gated) = (wish.config, wish.saved, wish.gate.is_some());
     let (ours, theirs) = sync::pair()?;
-    let plan = plan(wish, filter, cgroup, rootless, Line::Socket(theirs), trace)?;
+    let filter = OnceLock::new();
+    if let Some(profile) = &config.linux.seccomp {
+        let _ = filter.set(seccomp::compile(profile)?);
+    }
+    trace.done("seccomp");
+    let plan = plan(wish, &filter, cgroup, rootless, Line::Socket(theirs), trace)?;
     let born_in = cgroup.open_v2()?;
     if config.namespace(NamespaceKind::User).is_none() {
         // Before the clone, which hands it on: whoever shares the pid namespace does not see into the init, not even in
@@ -119,13 +145,13 @@ fn start(
     if result.is_err() {
         end(pid, &pidfd);
     }
-    Ok((pid, result?))
+    Ok(Started { pid, init: result?, aside: Vec::new() })
 }
 
-/// Everything that the init needs.
-fn plan<'a>(
+/// Everything that the init needs; the filter may still be on its way.
+pub fn plan<'a>(
     wish: Wish<'a>,
-    filter: Option<seccomp::Filter>,
+    filter: &'a OnceLock<seccomp::Filter>,
     cgroup: &'a RunCgroup,
     rootless: bool,
     sync: Line<'a>,
@@ -134,7 +160,7 @@ fn plan<'a>(
     let Wish { options, bundle, config, gate, late, console, preserved, saved } = wish;
     let place = Place::prepare(cgroup, config)?;
     trace.done("cgroup");
-    let agent = Agent::connect(config.linux.seccomp.as_ref(), filter.as_ref(), saved, "creating")?;
+    let agent = Agent::connect(config.linux.seccomp.as_ref(), filter.get(), saved, "creating")?;
     let entered = namespaces::open(config)?;
     namespaces::enter_pid(&entered).map_err(system("enter the pid namespace"))?;
     let idmapped = idmap::prepare(config, bundle)?;
@@ -162,48 +188,6 @@ fn plan<'a>(
     })
 }
 
-/// Whether the init may run on the runtime's memory: it has nothing to ask of it, and nobody is in its pid namespace who
-/// could look into it.
-fn may_lend(wish: &Wish, rootless: bool) -> bool {
-    let config = wish.config;
-    let own_pids = config.namespace(NamespaceKind::Pid).is_some_and(|n| n.path.is_none());
-    let hooks = config.hooks.as_ref().is_some_and(|h| !h.is_empty());
-    // The kernel lets a process change these two only while nobody shares its memory.
-    let alone = [NamespaceKind::User, NamespaceKind::Time].iter().any(|k| config.namespace(*k).is_some());
-    own_pids && !hooks && !rootless && !alone && wish.gate.is_none() && wish.console.is_none()
-}
-
-/// As [`start`], by [`vfork`]. The init then also writes the state, as the runtime stands still.
-fn start_lending(
-    wish: Wish,
-    filter: Option<seccomp::Filter>,
-    cgroup: &RunCgroup,
-    rootless: bool,
-    trace: &mut Trace,
-    started: StartedFn,
-) -> Result<Started, RuntimeError> {
-    let flags = namespaces::clone_flags(wish.config, false);
-    let (report, unsaved) = (Cell::new(None), Cell::new(None));
-    let plan = plan(wish, filter, cgroup, rootless, Line::Shared(&report), trace)?;
-    let born_in = cgroup.open_v2()?;
-    // As in `start`; a user namespace has no part in this.
-    process::not_dumpable().map_err(system("make the init undumpable"))?;
-    let mut body = |pid| {
-        if let Err(e) = started(pid) {
-            unsaved.set(Some(e));
-            exit_now(1)
-        }
-        init::run(&plan)
-    };
-    let (pid, pidfd) =
-        vfork::run(flags, born_in.as_ref().map(AsRawFd::as_raw_fd), &mut body).map_err(system("clone3"))?;
-    let result = unsaved.take().map_or_else(|| sync::judged(report.take()), Err);
-    if result.is_err() {
-        end(pid, &pidfd);
-    }
-    Ok((pid, result?))
-}
-
 /// What the runtime does while the init mounts.
 fn beside(
     pid: i32,
@@ -226,7 +210,7 @@ fn beside(
 }
 
 /// After an error: the init does not outlive it.
-fn end(pid: i32, pidfd: &OwnedFd) {
+pub fn end(pid: i32, pidfd: &OwnedFd) {
     let _ = rustix::process::pidfd_send_signal(pidfd, rustix::process::Signal::KILL);
     while let Ok(None) = process::wait_for(pid) {}
 }

@@ -31,6 +31,7 @@ mod init;
 mod kill;
 mod labels;
 mod launch;
+mod lend;
 pub mod list;
 mod listen;
 mod mount_options;

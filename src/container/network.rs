@@ -21,11 +21,16 @@ pub fn is_made_beside(config: &RuntimeConfig, rootless: bool) -> bool {
 /// Makes one, with its loopback up. The calling thread is back in its own network afterwards, where hooks belong.
 pub fn make() -> Result<OwnedFd, RuntimeError> {
     let home = own()?;
-    unshare(CloneFlags::CLONE_NEWNET).map_err(system("make a network namespace"))?;
-    let made = netlink::set_up_loopback().map_err(|e| system("set up lo")(std::io::Error::other(e)));
-    let made = made.and_then(|()| own());
+    let made = move_into_new();
     setns(&home, CloneFlags::CLONE_NEWNET).map_err(system("return to the network namespace"))?;
     made
+}
+
+/// As [`make`], for a thread that has nothing else to do: it stays there.
+pub fn move_into_new() -> Result<OwnedFd, RuntimeError> {
+    unshare(CloneFlags::CLONE_NEWNET).map_err(system("make a network namespace"))?;
+    netlink::set_up_loopback().map_err(|e| system("set up lo")(std::io::Error::other(e)))?;
+    own()
 }
 
 fn own() -> Result<OwnedFd, RuntimeError> {

@@ -22,8 +22,8 @@ fn waits(m: &Mount) -> bool {
 }
 
 impl<'a> Order<'a> {
-    /// For this config.
-    pub fn of(config: &'a RuntimeConfig, in_user_namespace: bool) -> Self {
+    /// For this config. `copied`: what mounts of cgroups bind is there already.
+    pub fn of(config: &'a RuntimeConfig, in_user_namespace: bool, copied: bool) -> Self {
         let at = config.mounts.iter().position(waits).unwrap_or(config.mounts.len());
         let (first, rest) = config.mounts.split_at(at);
         let fresh_dev = first.iter().any(|m| m.kind == "tmpfs" && m.destination == Path::new("/dev"));
@@ -35,7 +35,8 @@ impl<'a> Order<'a> {
         };
         let (before, last): (Vec<&Mount>, Vec<&Mount>) = rest.iter().partition(|m| may_go_before(m));
         let hooks = config.hooks.as_ref().is_some_and(|h| !h.is_empty());
-        let bound = !super::cgroup_mount::by_namespace(config) && last.iter().any(|m| m.kind == "cgroup");
+        let bound =
+            !copied && !super::cgroup_mount::by_namespace(config) && last.iter().any(|m| m.kind == "cgroup");
         // The kernel lets a user namespace mount sysfs only while another one is in sight: that of the host.
         let user = in_user_namespace || config.namespace(super::config::NamespaceKind::User).is_some();
         // Mounts after the pivot go by /proc: it has to be the kernel's, and nothing over any part of it.
@@ -57,7 +58,7 @@ mod tests {
             ..Mount::default()
         };
         let config = RuntimeConfig { mounts: mounts.iter().map(mount).collect(), ..RuntimeConfig::default() };
-        let order = Order::of(&config, false);
+        let order = Order::of(&config, false, false);
         let names = |v: &[&Mount]| v.iter().map(|m| m.destination.display().to_string()).collect();
         (names(&order.first), names(&order.last), order.last_is_plain)
     }

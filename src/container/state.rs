@@ -229,10 +229,14 @@ impl StateDir {
     }
 }
 
-/// Start time of a process that is not a zombie: fields 3 and 22 of /proc/PID/stat (proc(5)).
+/// Start time of a process that is not a zombie: fields 3 and 22 of /proc/PID/stat (proc(5)), read at once.
 pub fn start_time(pid: i32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    use std::io::Read;
+    // 52 fields of at most 20 digits, and a name of 64 bytes, which may be of any.
+    let mut stat = [0u8; 2048];
+    let n = std::fs::File::open(format!("/proc/{pid}/stat")).and_then(|mut f| f.read(&mut stat)).ok()?;
+    let after_name = stat[..n].rsplit(|b| *b == b')').next()?;
+    let mut fields = std::str::from_utf8(after_name).ok()?.split_whitespace();
     let state = fields.next()?;
     if matches!(state, "Z" | "X") {
         return None;

@@ -31,8 +31,14 @@ pub enum Report {
 pub enum Line<'a> {
     /// Both run side by side.
     Socket(OwnedFd),
-    /// The runtime stands still, and reads it afterwards: there is nothing to wait for.
-    Shared(&'a Cell<Option<Report>>),
+    /// Memory is shared: the runtime stands still and reads the report afterwards. A thread of its own sends over `from`
+    /// what the init waits for.
+    Shared {
+        /// Last word.
+        report: &'a Cell<Option<Report>>,
+        /// From the thread.
+        from: OwnedFd,
+    },
 }
 
 /// The runtime's end and the init's end.
@@ -48,7 +54,7 @@ pub fn tell(to: &Line, report: Report) {
             let json = serde_json::to_vec(&report).unwrap_or_default();
             let _ = send(to.as_raw_fd(), &json, MsgFlags::MSG_NOSIGNAL);
         }
-        Line::Shared(report_of) => report_of.set(Some(report)),
+        Line::Shared { report: last, .. } => last.set(Some(report)),
     }
 }
 
@@ -67,9 +73,19 @@ pub fn go(to: &OwnedFd, fd: Option<&OwnedFd>) -> Result<(), RuntimeError> {
     }
 }
 
-/// In the init: waits for [`go`]; without it (the runtime is dead) the init ends.
+/// To the init instead of [`go`]: something failed here.
+pub fn give_up(to: &OwnedFd) {
+    let _ = send(to.as_raw_fd(), b"x", MsgFlags::MSG_NOSIGNAL);
+}
+
+/// In the init: waits until what is done beside it, if anything is, has been done.
+pub fn settled(from: &Line) -> Result<(), Step> {
+    if let Line::Shared { .. } = from { wait(from).map(drop) } else { Ok(()) }
+}
+
+/// In the init: waits for [`go`]; without it (the runtime is dead, or something failed there) the init ends.
 pub fn wait(from: &Line) -> Result<Option<OwnedFd>, Step> {
-    let Line::Socket(from) = from else { return Ok(None) };
+    let (Line::Socket(from) | Line::Shared { from, .. }) = from;
     let failed = |e: std::io::Error| Step::new("wait for", "the runtime", e);
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
@@ -77,7 +93,7 @@ pub fn wait(from: &Line) -> Result<Option<OwnedFd>, Step> {
     let got = rustix::io::retry_on_intr(|| {
         rustix::net::recvmsg(from, &mut [IoSliceMut::new(&mut byte)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)
     });
-    if got.map_err(|e| failed(e.into()))?.bytes != 1 {
+    if got.map_err(|e| failed(e.into()))?.bytes != 1 || byte != *b"g" {
         return Err(failed(std::io::ErrorKind::UnexpectedEof.into()));
     }
     Ok(ancillary.drain().find_map(|message| match message {

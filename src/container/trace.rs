@@ -50,14 +50,14 @@ impl Trace {
     }
 }
 
-/// The file. One process row for each list of spans.
-pub fn chrome(rows: &[(i32, &[Span])]) -> String {
+/// The file. A row, by process and thread, for each list of spans.
+pub fn chrome(rows: &[((i32, i32), &[Span])]) -> String {
     let mut events = Vec::new();
-    for (pid, spans) in rows {
+    for ((pid, tid), spans) in rows {
         for s in *spans {
             let (ts, dur) = (s.from_ns as f64 / 1000.0, (s.to_ns - s.from_ns) as f64 / 1000.0);
             events.push(format!(
-                r#"{{"name":"{}","ph":"X","ts":{ts:.3},"dur":{dur:.3},"pid":{pid},"tid":{pid}}}"#,
+                r#"{{"name":"{}","ph":"X","ts":{ts:.3},"dur":{dur:.3},"pid":{pid},"tid":{tid}}}"#,
                 s.name
             ));
         }

@@ -16,6 +16,7 @@ pub const SEALED: &core::ffi::CStr = c"tarec (sealed)";
 /// # Safety
 ///
 /// For the kernel only.
+#[cfg(not(glibc_start))]
 #[unsafe(naked)]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tarec_start() -> ! {
@@ -28,6 +29,82 @@ pub unsafe extern "C" fn tarec_start() -> ! {
         "mov rsp, rbx",
         "mov rdx, r12",
         "jmp _start",
+        seal = sym seal,
+    )
+}
+
+/// As above, and instead of the C library's own start the same steps, but for the one that asks the processor about itself:
+/// 69 cpuid instructions, each of which a virtual machine traps, a tenth of a millisecond in all. What is missing then is
+/// the choice of vector instructions for strings and memory: those that every processor of this kind has (SSE2) are taken,
+/// and the sizes from which copies of large blocks go past the caches are set to what the library takes for a cache of 1
+/// MiB. build.rs takes this where the library is the one that it was written for: glibc 2.36, csu/libc-start.c.
+///
+/// # Safety
+///
+/// For the kernel only.
+#[cfg(glibc_start)]
+#[unsafe(naked)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tarec_start() -> ! {
+    core::arch::naked_asm!(
+        // Other programs, which have a main, too, are linked with this module and without this function.
+        ".weak __environ, __libc_stack_end, _dl_aux_init, __tunables_init, _dl_relocate_static_pie",
+        ".weak __x86_shared_non_temporal_threshold, __x86_rep_movsb_stop_threshold, __libc_setup_tls, _dl_random",
+        ".weak __libc_early_init, __libc_init_first, _init, __init_array_start, __init_array_end, exit",
+        "xor ebp, ebp",
+        "mov rdi, rsp",
+        "mov rbx, rsp",
+        "and rsp, -16",
+        "call {seal}",
+        // r14: number of arguments, r13: they, r15: the environment.
+        "mov r14, [rbx]",
+        "lea r13, [rbx + 8]",
+        "lea r15, [r13 + r14 * 8 + 8]",
+        "mov [rip + __environ], r15",
+        "mov [rip + __libc_stack_end], rbx",
+        // The auxiliary vector comes after the environment's end.
+        "mov rdi, r15",
+        "2: add rdi, 8",
+        "cmp qword ptr [rdi - 8], 0",
+        "jne 2b",
+        "call _dl_aux_init",
+        "mov rdi, r15",
+        "call __tunables_init",
+        "mov qword ptr [rip + __x86_shared_non_temporal_threshold], 0xc0000",
+        "mov qword ptr [rip + __x86_rep_movsb_stop_threshold], 0xc0000",
+        "call _dl_relocate_static_pie",
+        "call __libc_setup_tls",
+        // The guards of stacks and of saved pointers: tcbhead_t of sysdeps/x86_64/nptl/tls.h.
+        "mov rax, [rip + _dl_random]",
+        "mov rcx, [rax]",
+        "xor cl, cl",
+        "mov fs:[0x28], rcx",
+        "mov rcx, [rax + 8]",
+        "mov fs:[0x30], rcx",
+        "mov edi, 1",
+        "call __libc_early_init",
+        "mov edi, r14d",
+        "mov rsi, r13",
+        "mov rdx, r15",
+        "call __libc_init_first",
+        "call _init",
+        "lea r12, [rip + __init_array_start]",
+        "lea rbx, [rip + __init_array_end]",
+        "3: cmp r12, rbx",
+        "jae 4f",
+        "mov edi, r14d",
+        "mov rsi, r13",
+        "mov rdx, r15",
+        "call qword ptr [r12]",
+        "add r12, 8",
+        "jmp 3b",
+        "4: mov edi, r14d",
+        "mov rsi, r13",
+        "mov rdx, r15",
+        "call main",
+        "mov edi, eax",
+        "call exit",
+        "ud2",
         seal = sym seal,
     )
 }

@@ -49,6 +49,7 @@ mod oci_mutations;
 mod oci_old_kernel;
 mod oci_process;
 mod oci_resources;
+mod oci_resident;
 mod oci_runtime;
 mod oci_seccomp;
 mod oci_verbs;

@@ -227,8 +227,8 @@ fn a_poststop_hook_that_fails_is_a_warning() {
     assert!(err.contains("warning") && err.contains("hooks.poststop[0]"), "{err}");
 }
 
-/// A container whose cgroup nobody outside knows is in the hierarchies of cpu and the freezer only once they are needed;
-/// whoever waits for its end removes them all the same.
+/// A container whose cgroup nobody outside knows is in the hierarchies of cpu, the freezer and pids only once they are
+/// needed; whoever waits for its end removes them all the same.
 #[test]
 fn hierarchies_joined_late_go_with_the_container() {
     let oci = Oci::new("sleep 60", |config| {
@@ -246,6 +246,9 @@ fn hierarchies_joined_late_go_with_the_container() {
     assert_eq!(oci.status(), "paused");
     oci.quiet(&["resume"], &[]).expect("resume");
     oci.quiet(&["update", "--cpu-shares", "512"], &[]).expect("update");
+    let stats = oci.verb(&["events", "--stats"], &[]).stdout;
+    let stats: Value = serde_json::from_slice(&stats).expect("events");
+    assert!(stats["data"]["pids"]["current"].as_u64() >= Some(1), "{stats}");
     assert!(folders() >= before, "{before}");
     oci.quiet(&["kill"], &["KILL"]).expect("kill");
     assert_eq!(run.wait().expect("wait").code(), Some(137));

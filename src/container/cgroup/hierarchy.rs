@@ -9,8 +9,9 @@ const V1: [&str; 13] = [
     "net_prio", "rdma", "misc",
 ];
 const ALWAYS: usize = 6;
-/// Of these, those that cost nothing to be in later: nothing is counted in them, and no limit is theirs by default.
-const LATE: [&str; 2] = ["cpu", "freezer"];
+/// Of these, those that cost nothing to be in later: what they count does not depend on when it came (who is there), and
+/// no limit is theirs by default.
+const LATE: [&str; 3] = ["cpu", "freezer", "pids"];
 
 /// A v1 hierarchy.
 #[derive(Debug, Clone)]

@@ -160,8 +160,8 @@ impl RunCgroup {
     }
 
     /// One for a container, in the v1 hierarchies that are part of every container and those that `resources` has something
-    /// for. `lean`: nobody outside knows its path, so it is in those of cpu and the freezer only once they are asked for
-    /// ([`Self::open_joined`]).
+    /// for. `lean`: nobody outside knows its path, so it is in those of cpu, the freezer and pids only once they are asked
+    /// for ([`Self::open_joined`]).
     pub fn plan_for(path: &str, resources: &Resources, lean: bool) -> Result<Self, CgroupError> {
         Self::plan(Hierarchies::detect_for(&resources::needed(resources), lean)?, path)
     }
