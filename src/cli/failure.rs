@@ -18,6 +18,9 @@ pub const USAGE: u8 = 2;
 /// The host lacks something.
 pub const LACKS: u8 = 3;
 
+/// ENOSPC, as programs of the host tell it.
+const FULL: &str = "No space left on device";
+
 /// What is wrong with the arguments, found after they were parsed.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]
@@ -48,6 +51,19 @@ pub fn show(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(code(error))
 }
 
+/// A pipe that is closed early (`taremark … | head`) ends the program without a word, as it ends any other. The signal
+/// for it stays ignored: a monitor outlives whoever read from it.
+pub fn end_quietly_with_the_reader() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |told| {
+        let said = told.payload_as_str().unwrap_or_default();
+        if said.starts_with("failed printing to std") && said.contains("Broken pipe") {
+            std::process::exit(0);
+        }
+        usual(told);
+    }));
+}
+
 /// The whole chain in one line, without what a cause only repeats.
 pub fn one_line(error: &anyhow::Error) -> String {
     let mut text = String::new();
@@ -69,10 +85,16 @@ fn broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn io_kind(error: &anyhow::Error) -> Option<ErrorKind> {
+    // Of a program of the host there are only its words.
+    let full = |e: &MachineError| matches!(e, MachineError::Program { said, .. } if said.contains(FULL));
+    if error.chain().filter_map(|c| c.downcast_ref()).any(full) {
+        return Some(ErrorKind::StorageFull);
+    }
     error.chain().filter_map(|c| c.downcast_ref::<std::io::Error>()).map(std::io::Error::kind).last()
 }
 
-fn code(error: &anyhow::Error) -> u8 {
+/// The exit code for it.
+pub fn code(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
         if cause.is::<Usage>() {
             return USAGE;
@@ -160,9 +182,11 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
             Some("the same through sudo".into())
         }
         ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
-            Some("another folder, by --out or TAREMARK_STORE".into())
+            Some("another folder (--output, --out, TAREMARK_STORE)".into())
         }
-        ErrorKind::StorageFull => Some("free space, or another folder by --out or TAREMARK_STORE".into()),
+        ErrorKind::StorageFull => {
+            Some("free space, or another folder (--output, --out, TAREMARK_STORE)".into())
+        }
         _ => None,
     }
 }

@@ -131,7 +131,7 @@ enum Verb {
 
 /// Parses the process's arguments and does what they say.
 pub fn main() -> ExitCode {
-    // A pipe that is closed early (`taremark … | head`) ends the program as it ends any other.
+    failure::end_quietly_with_the_reader();
     let arguments = Arguments::parse();
     let _ = crate::target::lookup::own_path();
     let done = match arguments.verb {

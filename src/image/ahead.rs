@@ -1,13 +1,16 @@
-//! A compressed stream, decoded and hashed by threads of their own while it is used.
+//! A compressed stream, read, decoded and hashed by threads of their own while it is used.
 //!
 //! ```text
-//! decoder ──chunk──▶ whoever reads
-//!     └─────chunk──▶ hash
+//! reader ──chunk──▶ decoder ──chunk──▶ whoever reads
+//!                       └─────chunk──▶ hash
 //! ```
+//!
+//! The decoder has more to do than all others together, so nothing else is put upon it: neither waiting for a disk nor
+//! copying out of the system's memory.
 //!
 //! The hash sees every byte, whatever is read of them; a failure on any side ends the others.
 
-use super::compression::{Limited, decoder, too_large};
+use super::compression::{Limited, buffered_decoder, too_large};
 use super::digest::{Digest, Hashing};
 use super::error::ImageError;
 use std::collections::VecDeque;
@@ -29,20 +32,20 @@ pub(super) fn decoded<T>(
     limit: u64,
     use_it: impl FnOnce(&mut Ahead) -> Result<T, ImageError>,
 ) -> Result<(T, Digest), ImageError> {
+    let (to_decoder, packed) = sync_channel::<io::Result<Chunk>>(WAITING);
     let (to_user, chunks) = sync_channel::<io::Result<Chunk>>(WAITING);
     let (to_hash, hashed) = sync_channel::<Chunk>(WAITING);
     std::thread::scope(|s| {
-        s.spawn(move || {
-            if let Err(error) = decode(from, limit, &to_user, &to_hash) {
-                // Who used it may have failed itself, and tells that.
-                let _ = to_user.send(Err(error));
-            }
+        s.spawn(move || pump(from, &to_decoder, None));
+        s.spawn(move || match buffered_decoder(Ahead::new(packed)) {
+            Ok(plain) => pump(Limited::new(plain, limit), &to_user, Some(&to_hash)),
+            Err(error) => drop(to_user.send(Err(error))),
         });
         let hash = s.spawn(move || {
             let mut hash = Hashing::new(io::sink());
             hashed.iter().try_for_each(|chunk| hash.write_all(&chunk)).map(|()| hash.finish().0)
         });
-        let mut ahead = Ahead { chunks, current: Chunk::default(), at: 0 };
+        let mut ahead = Ahead::new(chunks);
         let used = use_it(&mut ahead);
         // The decoder stops at once where nobody listens any more.
         drop(ahead);
@@ -60,13 +63,8 @@ pub(super) fn told(what: &str) -> impl FnOnce(io::Error) -> ImageError {
     }
 }
 
-fn decode(
-    from: impl Read,
-    limit: u64,
-    to_user: &SyncSender<io::Result<Chunk>>,
-    to_hash: &SyncSender<Chunk>,
-) -> io::Result<()> {
-    let mut reader = Limited::new(decoder(from)?, limit);
+/// Sends all that `reader` gives, to `more` too, until its end or until nobody listens; then its error, if it has one.
+fn pump(mut reader: impl Read, to: &SyncSender<io::Result<Chunk>>, more: Option<&SyncSender<Chunk>>) {
     // Chunks that were sent come back in their order: what everybody is done with is used again, which spares the
     // system most of the work of finding memory.
     let mut sent: VecDeque<Chunk> = VecDeque::with_capacity(WAITING + 4);
@@ -84,22 +82,23 @@ fn decode(
                 Ok(0) => break,
                 Ok(n) => filled += n,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
+                // Who listens may have failed itself, and tells that.
+                Err(e) => return drop(to.send(Err(e))),
             }
         }
         if filled == 0 {
-            return Ok(());
+            return;
         }
         chunk.truncate(filled);
         let chunk = Arc::new(chunk);
         sent.push_back(chunk.clone());
-        if to_user.send(Ok(chunk.clone())).is_err() || to_hash.send(chunk).is_err() {
-            return Ok(());
+        if to.send(Ok(chunk.clone())).is_err() || more.is_some_and(|more| more.send(chunk).is_err()) {
+            return;
         }
     }
 }
 
-/// The decoded bytes.
+/// Bytes that come from another thread.
 pub(super) struct Ahead {
     chunks: Receiver<io::Result<Chunk>>,
     current: Chunk,
@@ -107,6 +106,10 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
+    fn new(chunks: Receiver<io::Result<Chunk>>) -> Self {
+        Self { chunks, current: Chunk::default(), at: 0 }
+    }
+
     /// What can be had without a copy; empty at the end.
     fn more(&mut self) -> io::Result<&[u8]> {
         if self.at == self.current.len() {

@@ -1,6 +1,6 @@
 //! Plain, gzip or zstd, told by the first bytes and not by what somebody says.
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 /// Large, so that the hash and the decoder get long runs.
 const BUFFER: usize = 256 << 10;
@@ -11,14 +11,40 @@ pub fn decoder<'a>(reader: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
     let mut magic = Vec::new();
     // A pipe may give fewer bytes than asked: what was looked at is put before the rest again.
     reader.by_ref().take(4).read_to_end(&mut magic)?;
-    let (gzip, zstd) = (is_gzip(&magic), is_zstd(&magic));
-    let whole = Box::new(BufReader::with_capacity(BUFFER, io::Cursor::new(magic).chain(reader)));
-    Ok(if gzip {
-        Box::new(flate2::bufread::MultiGzDecoder::new(whole))
-    } else if zstd {
-        Box::new(zstd::stream::read::Decoder::with_buffer(whole)?)
-    } else {
-        whole
+    let kind = Kind::of(&magic);
+    decoder_of(kind, BufReader::with_capacity(BUFFER, io::Cursor::new(magic).chain(reader)))
+}
+
+/// The same without a copy, of a reader whose first buffer holds the first bytes.
+pub(super) fn buffered_decoder<'a>(mut reader: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
+    let kind = Kind::of(reader.fill_buf()?);
+    decoder_of(kind, reader)
+}
+
+enum Kind {
+    Gzip,
+    Zstd,
+    Plain,
+}
+
+impl Kind {
+    fn of(start: &[u8]) -> Self {
+        let magic = &start[..start.len().min(4)];
+        if is_gzip(magic) {
+            Self::Gzip
+        } else if is_zstd(magic) {
+            Self::Zstd
+        } else {
+            Self::Plain
+        }
+    }
+}
+
+fn decoder_of<'a>(kind: Kind, whole: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
+    Ok(match kind {
+        Kind::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(whole)),
+        Kind::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(whole)?),
+        Kind::Plain => Box::new(whole),
     })
 }
 

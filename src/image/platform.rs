@@ -45,6 +45,17 @@ impl Platform {
         Self { os: "linux".to_owned(), architecture: architecture().to_owned(), variant: None }
     }
 
+    /// An error where the image's config says that it is for another.
+    pub(super) fn expect(&self, image: &super::Image) -> Result<(), ImageError> {
+        let said = |key: &str| image.config_json()[key].as_str().unwrap_or_default();
+        let (os, architecture) = (said("os"), said("architecture"));
+        if (os, architecture) == (&self.os, &self.architecture) {
+            return Ok(());
+        }
+        let found = format!("{os}/{architecture}");
+        Err(ImageError::NoPlatform { image: image.digest().clone(), wanted: self.to_string(), found })
+    }
+
     fn fits(&self, found: &oci_spec::image::Platform) -> bool {
         found.os().to_string() == self.os
             && found.architecture().to_string() == self.architecture

@@ -85,7 +85,13 @@ impl Source {
         let mut members = HashMap::new();
         let reader = file.try_clone().map_err(stream)?;
         for entry in tar::Archive::new(reader).entries_with_seek().map_err(stream)? {
-            let entry = entry.map_err(stream)?;
+            let entry = entry.map_err(|e| match e.kind() {
+                // Not even its beginning: somebody has named another file.
+                std::io::ErrorKind::Other if members.is_empty() => {
+                    ImageError::NoImage { path: shown.to_owned(), why: "it is no tar archive".into() }
+                }
+                _ => stream(e),
+            })?;
             let path = entry.path_bytes().into_owned();
             let refuse = |why: &str| ImageError::Entry {
                 entry: String::from_utf8_lossy(&path).into(),

@@ -1,6 +1,9 @@
-//! Files for others that are there only when they are whole, and of which nothing stays when their writer is killed.
+//! Files and folders for others that are there only when they are whole, and of which nothing stays when their writer is
+//! killed, or what the next writer of the same name takes away.
 
 use super::error::{ImageError, io};
+use super::workspace::{lock_folder, remove};
+use nix::fcntl::FlockArg;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat};
 use rustix::io::Errno;
 use std::fs::File;
@@ -37,6 +40,34 @@ pub fn whole<E: From<ImageError>>(
         let _ = std::fs::remove_file(&new);
     }
     written
+}
+
+/// Fills the new folder `path`, which is there when it is whole. Meanwhile it has a fixed other name beside it; what a
+/// killed writer left there is taken away.
+pub fn whole_folder(
+    path: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), ImageError>,
+) -> Result<(), ImageError> {
+    if std::fs::symlink_metadata(path).is_ok() {
+        return Err(io("create", path)(std::io::ErrorKind::AlreadyExists.into()));
+    }
+    let new = beside(path);
+    match std::fs::create_dir(&new) {
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+            let left = lock_folder(&new, FlockArg::LockExclusiveNonblock)?;
+            let _nobodys = left.ok_or_else(|| io("write", path)(std::io::ErrorKind::ResourceBusy.into()))?;
+            remove(&new)?;
+            std::fs::create_dir(&new).map_err(io("create", &new))?;
+        }
+        other => other.map_err(io("create", &new))?,
+    }
+    let _lock = lock_folder(&new, FlockArg::LockExclusiveNonblock)?;
+    let filled = fill(&new).and_then(|()| std::fs::rename(&new, path).map_err(io("create", path)));
+    if filled.is_err() {
+        // The first error counts.
+        let _ = remove(&new);
+    }
+    filled
 }
 
 /// A link does not replace: what was there is from a writer that was killed between its two last steps.
@@ -79,6 +110,25 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).expect("there"), "first");
         put("third, longer", true).expect("replaced");
         assert_eq!(std::fs::read_to_string(&path).expect("there"), "third, longer");
+        assert_eq!(std::fs::read_dir(dir.path()).expect("folder").count(), 1);
+    }
+    #[test]
+    fn a_folder_is_there_when_it_is_whole() {
+        let dir = tempfile::tempdir().expect("folder");
+        let path = dir.path().join("out");
+        std::fs::create_dir_all(dir.path().join(".out.new/of/a/killed/writer")).expect("left");
+        let fill = |well: bool| {
+            whole_folder(&path, |new| {
+                assert!(!path.exists(), "it has its name too early");
+                std::fs::write(new.join("f"), "x").map_err(io("write", new))?;
+                if well { Ok(()) } else { Err(ImageError::NotFound("it".into())) }
+            })
+        };
+        fill(false).expect_err("failed");
+        assert_eq!(std::fs::read_dir(dir.path()).expect("folder").count(), 0, "something was left");
+        fill(true).expect("whole");
+        assert_eq!(std::fs::read_dir(&path).expect("there").count(), 1);
+        fill(true).expect_err("it is there");
         assert_eq!(std::fs::read_dir(dir.path()).expect("folder").count(), 1);
     }
 }

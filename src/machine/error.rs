@@ -38,7 +38,7 @@ pub enum MachineError {
         program: String,
         /// How it ended.
         status: std::process::ExitStatus,
-        /// Last line of its standard error.
+        /// Last lines of its standard error.
         said: String,
     },
     /// There is no guest kernel yet.

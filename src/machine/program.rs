@@ -19,6 +19,11 @@ pub(super) fn run(command: &mut Command) -> Result<String, MachineError> {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    let said = text.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("(nothing)").to_owned();
+    // Two lines: some name the cause before what failed by it.
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+    let said = match &lines[lines.len().saturating_sub(2)..] {
+        [] => "(nothing)".to_owned(),
+        last => last.join("; "),
+    };
     Err(MachineError::Program { program, status: output.status, said })
 }

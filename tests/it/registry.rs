@@ -140,6 +140,12 @@ fn skopeo_reads_what_we_push_and_we_what_it_pushes() {
     let v2s2 = format!("skopeo copy -q -f v2s2 --dest-tls-verify=false oci:one:one docker://{host}/docker:1");
     sh(dir.path(), &v2s2);
     let docker = reference(&format!("{host}/docker:1"));
+    let e = pull(&there, &docker, &arm, &plain(), &quiet).expect_err("another").to_string();
+    assert!(e.ends_with("is not there for linux/arm64, but for linux/amd64"), "{e}");
+    there.resolve(&docker.to_string()).expect_err("it has a name");
+    let lost = reference(&format!("{host}/docker@sha256:{}", "0".repeat(64)));
+    let e = pull(&there, &lost, &Choice::Host, &plain(), &quiet).expect_err("not there").to_string();
+    assert!(e.contains("/docker@sha256:0000") && e.ends_with("is not in the registry"), "{e}");
     pull(&there, &docker, &Choice::Host, &plain(), &quiet).expect("schema 2");
     let image = there.resolve(&docker.to_string()).expect("image");
     assert_eq!(image.lower_dirs(&there).expect("unpacks").len(), 1);

@@ -195,3 +195,24 @@ fn history_tree_and_diff_tell_what_layers_hold() {
     taremark(&store, &["tag", "two", "team/two:3"]);
     assert_eq!(store.resolve("team/two:3").expect("tagged").digest(), two.digest());
 }
+
+#[test]
+fn a_reader_that_has_enough_ends_the_program_without_a_word() {
+    let (dir, store) = store();
+    varied(&store);
+    let program = env!("CARGO_BIN_EXE_taremark");
+    // The reader is gone before anything is printed: it has nowhere to go.
+    let script = format!("{program} image ls | true; echo ${{PIPESTATUS[0]}}");
+    for _ in 0..20 {
+        let run = Command::new("bash").args(["-c", &script]).env("TAREMARK_STORE", store.root()).output();
+        let run = run.expect("bash");
+        let told = String::from_utf8_lossy(&run.stderr).into_owned();
+        assert_eq!((told.as_str(), String::from_utf8_lossy(&run.stdout).trim()), ("", "0"));
+    }
+    let no_archive = dir.path().join("text");
+    std::fs::write(&no_archive, "root:x:0:0::/root:/bin/sh\n".repeat(99)).expect("write");
+    let mut run = Command::new(program);
+    let run = run.args(["image", "load"]).arg(&no_archive).env("TAREMARK_STORE", store.root()).output();
+    let told = String::from_utf8_lossy(&run.expect("taremark").stderr).into_owned();
+    assert!(told.contains("it is no tar archive"), "{told}");
+}

@@ -152,6 +152,8 @@ fn files_that_are_written_when_it_is_killed_are_whole_or_not_there() {
         ("convert", "x.erofs"),
         ("convert", "x.ext4"),
         ("convert", "x.cpio"),
+        ("convert", "x.squashfs"),
+        ("convert", "x.qcow2"),
     ] {
         let file = out.join(file);
         let words: Vec<String> =
@@ -183,6 +185,55 @@ fn files_that_are_written_when_it_is_killed_are_whole_or_not_there() {
         store.forget(&reference("gone:1")).expect("forget");
         assert!(layout.is_dir());
     });
+}
+
+#[test]
+fn a_layout_that_is_written_when_it_is_killed_is_what_it_was_or_has_the_image_too() {
+    let (dir, store) = store();
+    sample(dir.path(), &store, "sample:1");
+    sample(dir.path(), &store, "before:1");
+    let out = dir.path().join("layout");
+    let to = out.to_str().expect("path").to_owned();
+    let save = |name: &'static str| ["save", name, "--format", "oci-layout", "-o", &to].map(str::to_owned);
+    let before = || {
+        if out.exists() {
+            whole_layout(&out);
+            std::fs::remove_dir_all(&out).expect("remove");
+        }
+        let run = Command::new(env!("CARGO_BIN_EXE_taremark"))
+            .arg("image")
+            .args(save("before:1"))
+            .env("TAREMARK_STORE", store.root())
+            .status();
+        assert!(run.expect("taremark").success());
+    };
+    killed_at_every_moment(&store, "save", &save("sample:1"), &before);
+    assert_eq!(whole_layout(&out), 2);
+    let hidden: Vec<_> = std::fs::read_dir(out.join("blobs/sha256"))
+        .expect("folder")
+        .chain(std::fs::read_dir(&out).expect("folder"))
+        .flatten()
+        .filter(|e| e.file_name().to_string_lossy().starts_with('.'))
+        .collect();
+    assert!(hidden.is_empty(), "{hidden:?}");
+}
+
+/// Loads all that a layout names; how many images.
+fn whole_layout(dir: &std::path::Path) -> usize {
+    let (_dir, other) = store();
+    load(&other, dir).expect("the layout loads");
+    assert_eq!(verify(&other).expect("verify").problems, Vec::<String>::new());
+    let names = other.references().expect("references");
+    assert!(names.keys().any(|n| n.contains("before")), "the image that was there before is gone: {names:?}");
+    for blob in std::fs::read_dir(dir.join("blobs/sha256")).expect("blobs").flatten() {
+        let (name, bytes) = (blob.file_name(), std::fs::read(blob.path()).expect("blob"));
+        let name = name.to_string_lossy();
+        assert!(
+            name.starts_with('.') || taremark::image::digest::Digest::of(&bytes).hex() == name,
+            "{name} is not whole"
+        );
+    }
+    names.len()
 }
 
 #[test]

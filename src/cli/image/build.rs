@@ -2,7 +2,7 @@
 
 use super::build_progress::{How, Shown};
 use crate::builder::Builder;
-use crate::cli::failure::{self, FAILED, Usage};
+use crate::cli::failure::{self, FAILED, LACKS, Usage};
 use crate::image::build::{
     BuildError, Built, Compression, Context, Network, Options, Platform, Pull, Secret, build,
 };
@@ -200,5 +200,6 @@ fn explain(error: BuildError) -> anyhow::Result<ExitCode> {
     if let Some(hint) = failure::hint(&error) {
         eprintln!("try: {hint}");
     }
-    Ok(ExitCode::from(FAILED))
+    let lacks = failure::code(&error) == LACKS;
+    Ok(ExitCode::from(if lacks { LACKS } else { FAILED }))
 }

@@ -30,5 +30,5 @@ pub fn run(store: &Store, a: &Arguments) -> anyhow::Result<()> {
             Ok(export(store, &image, BufWriter::with_capacity(1 << 20, file))?)
         })
     };
-    written.with_context(|| format!("export {}", a.reference))
+    written.with_context(|| format!("export {} to {}", a.reference, a.output.display()))
 }

@@ -31,6 +31,7 @@ pub fn run(store: &Store, a: &Arguments) -> anyhow::Result<()> {
     table::print(&["LAYER", "COMPRESSED", "UNPACKED", "FILES", "HIDES", "WASTED", "BY"], rows);
     let wasted: u64 = layers.iter().map(|l| l.wasted_bytes).sum();
     let all: u64 = layers.iter().map(|l| l.bytes).sum();
-    println!("{} layers, {} unpacked, {} of it wasted", layers.len(), decimal(all), decimal(wasted));
+    let (count, s) = (layers.len(), if layers.len() == 1 { "" } else { "s" });
+    println!("{count} layer{s}, {} unpacked, {} of it wasted", decimal(all), decimal(wasted));
     Ok(())
 }

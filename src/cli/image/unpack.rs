@@ -1,6 +1,7 @@
 //! `taremark image unpack`.
 
 use crate::image::store::Store;
+use crate::image::whole::whole_folder;
 use anyhow::Context;
 use std::path::PathBuf;
 
@@ -18,8 +19,8 @@ pub struct Arguments {
 pub fn run(store: &Store, a: &Arguments) -> anyhow::Result<()> {
     let image = store.resolve(&a.reference)?;
     if let Some(dir) = &a.to {
-        std::fs::create_dir(dir).with_context(|| format!("create {}", dir.display()))?;
-        return image.flatten_to(store, dir).with_context(|| format!("unpack {}", a.reference));
+        return whole_folder(dir, |new| image.flatten_to(store, new))
+            .with_context(|| format!("unpack {} to {}", a.reference, dir.display()));
     }
     for dir in image.lower_dirs(store).with_context(|| format!("unpack {}", a.reference))? {
         println!("{}", dir.display());

@@ -108,6 +108,8 @@ pub struct Copier<'a> {
     last: Option<(Vec<u8>, OwnedFd)>,
     last_source: Option<(Vec<u8>, OwnedFd)>,
     names: Vec<u8>,
+    /// A file that was not the same any more when it was copied.
+    pub changed: Option<Vec<u8>>,
 }
 
 impl<'a> Copier<'a> {
@@ -124,6 +126,7 @@ impl<'a> Copier<'a> {
             last: None,
             last_source: None,
             names: vec![0; 64 << 10],
+            changed: None,
         }
     }
 
@@ -250,7 +253,7 @@ impl<'a> Copier<'a> {
         name: &[u8],
     ) -> std::io::Result<()> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mut from = File::from(openat(self.source_dir(source_dir)?, source, flags, Mode::empty())?);
+        let from = File::from(openat(self.source_dir(source_dir)?, source, flags, Mode::empty())?);
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = self.dress.mode(item);
         let at = self.dir(dir)?;
@@ -261,8 +264,10 @@ impl<'a> Copier<'a> {
             }
             other => other?,
         });
+        // A file that grows all the while would have no end.
+        let mut part = (&from).take(item.most());
         loop {
-            let n = from.read(&mut self.buffer)?;
+            let n = part.read(&mut self.buffer)?;
             if n == 0 {
                 break;
             }
@@ -277,6 +282,9 @@ impl<'a> Copier<'a> {
             rustix::fs::fchmod(&to, mode)?;
         }
         self.attributes(&from, &to)?;
+        if !item.is_still(&from)? {
+            self.changed.get_or_insert_with(|| item.from.clone());
+        }
         Ok(futimens(&to, &self.dress.times(item))?)
     }
 

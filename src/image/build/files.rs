@@ -1,66 +1,81 @@
-//! Fingerprints of files. One that was read before and has not changed since is not read again: size, both times and
-//! inode tell, as with git's index.
+//! What files of a context are, without reading again those that have not changed: as git's index knows it, by size,
+//! times, inode and device.
+//!
+//! Twice over. Of everything that one instruction takes, the digest of all these signs is kept with the key that it
+//! came to: where nothing has changed, nothing more is looked at. Of each file, the fingerprint is kept beside its
+//! sign: where something has changed, only that is read.
+//!
+//! A file that changed right before it was looked at may change again and bear the same sign. It is never kept, as git
+//! never trusts an entry as young as its index.
 
 use super::error::{StepError, io};
 use super::select::{Item, Tree};
+use super::signs::{Known, Sign};
 use crate::image::store::Store;
 use rustix::fs::FileType;
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
-use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// A file changed as recently as this may change again without a sign of it.
+/// A file changed as recently as this may change again without a sign of it: file systems tell times no finer (2 s:
+/// FAT), and their clock need not be ours.
 const RACY_S: i64 = 2;
+/// Changed when what is kept is written or understood in another way.
+const FORMAT: &str = "taremark files 2";
 
-type Sign = (u64, u64, i64, i64, i64, i64);
-
-/// Known fingerprints of one context.
+/// What is known of one context.
 #[derive(Debug)]
 pub struct Files {
-    path: PathBuf,
+    dir: PathBuf,
     known: Mutex<Option<Known>>,
-}
-
-#[derive(Debug, Default)]
-struct Known {
-    by_sign: HashMap<Sign, [u8; 32]>,
-    changed: bool,
 }
 
 impl Files {
     /// Of the context at `root`.
     pub fn of(store: &Store, root: &Path) -> Self {
-        let name = hex::encode(Sha256::digest(root.as_os_str().as_encoded_bytes()));
-        Self { path: store.root().join("build/files").join(&name[..32]), known: Mutex::new(None) }
+        let name = short(&[FORMAT.as_bytes(), root.as_os_str().as_encoded_bytes()]);
+        Self { dir: store.root().join("build/files").join(name), known: Mutex::new(None) }
     }
 
-    /// Hash of all that makes the items what they are, but their times and owners.
-    pub fn key(&self, tree: &Tree<'_>, items: &[Item]) -> Result<String, StepError> {
+    /// Hash of all that makes the items what they are, but their times and owners. `said` is what took them: what is
+    /// known is kept under it.
+    pub fn key(&self, said: &str, tree: &Tree<'_>, items: &[&Item]) -> Result<String, StepError> {
+        let now = now_s();
+        let signs = signs(items);
+        let path = self.dir.join(short(&[said.as_bytes()]));
+        if let Some(key) = std::fs::read_to_string(&path).ok().and_then(|t| key_of(&t, &signs)) {
+            return Ok(key);
+        }
+        let key = self.read(tree, items, now)?;
+        if items.iter().all(|item| item.kind() == FileType::Directory || is_old(item, now)) {
+            self.put(&path, format!("{signs} {key}\n").as_bytes());
+        }
+        Ok(key)
+    }
+
+    fn read(&self, tree: &Tree<'_>, items: &[&Item], now: i64) -> Result<String, StepError> {
         let mut guard = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = guard.get_or_insert_with(|| self.load());
+        let known = guard.get_or_insert_with(|| Known::load(&self.fingerprints()));
         let mut hash = Sha256::new();
         let mut part = |bytes: &[u8]| {
             hash.update((bytes.len() as u64).to_le_bytes());
             hash.update(bytes);
         };
-        let now = now_s();
         for item in items {
             let failed = |e: std::io::Error| io("read", String::from_utf8_lossy(&item.from).into_owned())(e);
             part(&item.to);
             part(&item.stat.st_mode.to_le_bytes());
             match item.kind() {
                 FileType::RegularFile => {
-                    let sign = sign(item);
-                    let fingerprint = match known.by_sign.get(&sign) {
-                        Some(fingerprint) => *fingerprint,
+                    let sign = Sign::of(&item.stat);
+                    let fingerprint = match known.get(&sign) {
+                        Some(fingerprint) => fingerprint,
                         None => {
                             let fingerprint = fingerprint(tree, item).map_err(failed)?;
-                            if item.stat.st_ctime < now - RACY_S {
-                                known.by_sign.insert(sign, fingerprint);
-                                known.changed = true;
+                            if is_old(item, now) {
+                                known.insert(sign, fingerprint);
                             }
                             fingerprint
                         }
@@ -78,58 +93,73 @@ impl Files {
         Ok(hex::encode(hash.finalize()))
     }
 
-    /// Keeps them for the next build. Not being able to costs time only.
+    /// Keeps fingerprints for the next build.
     pub fn save(&self) {
         let guard = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(known) = guard.as_ref().filter(|k| k.changed) else { return };
-        let mut bytes = Vec::with_capacity(known.by_sign.len() * RECORD);
-        for ((dev, ino, size, mtime, nanos, ctime), fingerprint) in &known.by_sign {
-            bytes.extend_from_slice(&dev.to_le_bytes());
-            bytes.extend_from_slice(&ino.to_le_bytes());
-            for n in [size, mtime, nanos, ctime] {
-                bytes.extend_from_slice(&n.to_le_bytes());
-            }
-            bytes.extend_from_slice(fingerprint);
-        }
-        let Some(dir) = self.path.parent() else { return };
-        let new = self.path.with_extension(std::process::id().to_string());
-        let written = std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&new, bytes));
-        if written.and_then(|()| std::fs::rename(&new, &self.path)).is_err() {
-            let _ = std::fs::remove_file(&new);
+        if let Some(bytes) = guard.as_ref().and_then(Known::changed) {
+            self.put(&self.fingerprints(), &bytes);
         }
     }
 
-    fn load(&self) -> Known {
-        let bytes = std::fs::read(&self.path).unwrap_or_default();
-        let mut by_sign = HashMap::with_capacity(bytes.len() / RECORD);
-        for record in bytes.chunks_exact(RECORD) {
-            let number = |i: usize| {
-                let mut eight = [0; 8];
-                eight.copy_from_slice(&record[i * 8..i * 8 + 8]);
-                i64::from_le_bytes(eight)
-            };
-            let sign = (
-                number(0).cast_unsigned(),
-                number(1).cast_unsigned(),
-                number(2),
-                number(3),
-                number(4),
-                number(5),
-            );
-            let mut fingerprint = [0; 32];
-            fingerprint.copy_from_slice(&record[48..]);
-            by_sign.insert(sign, fingerprint);
-        }
-        Known { by_sign, changed: false }
+    fn fingerprints(&self) -> PathBuf {
+        self.dir.join("fingerprints")
+    }
+
+    /// Whole or not at all, whoever else writes it. Not being able to costs the next build time, and nothing else.
+    fn put(&self, path: &Path, bytes: &[u8]) {
+        let write = || {
+            std::fs::create_dir_all(&self.dir)?;
+            let mut new = tempfile::NamedTempFile::new_in(&self.dir)?;
+            std::io::Write::write_all(&mut new, bytes)?;
+            new.persist(path).map(drop).map_err(|e| e.error)
+        };
+        let _ = write();
     }
 }
 
-const RECORD: usize = 6 * 8 + 32;
+/// The key beside these signs. A record that a crash of the machine left half written has none.
+fn key_of(record: &str, signs: &str) -> Option<String> {
+    let (of, key) = record.strip_suffix('\n')?.split_once(' ')?;
+    let whole = key.len() == 64 && key.bytes().all(|b| b.is_ascii_hexdigit());
+    (of == signs && whole).then(|| key.to_owned())
+}
 
-fn sign(item: &Item) -> Sign {
-    let s = &item.stat;
-    let ctime = s.st_ctime.wrapping_mul(1_000_000_000).wrapping_add(s.st_ctime_nsec as i64);
-    (s.st_dev, s.st_ino, s.st_size, s.st_mtime, s.st_mtime_nsec as i64, ctime)
+/// Digest of paths, modes and signs.
+fn signs(items: &[&Item]) -> String {
+    let mut hash = Sha256::new();
+    let mut bytes = Vec::with_capacity(8 << 10);
+    for item in items {
+        bytes.extend_from_slice(&(item.to.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(&item.to);
+        bytes.extend_from_slice(&item.stat.st_mode.to_le_bytes());
+        // What a folder is made of are the items in it.
+        if item.kind() != FileType::Directory {
+            bytes.extend_from_slice(&item.stat.st_rdev.to_le_bytes());
+            Sign::of(&item.stat).write(&mut bytes);
+        }
+        if bytes.len() > 4 << 10 {
+            hash.update(&bytes);
+            bytes.clear();
+        }
+    }
+    hash.update(&bytes);
+    hex::encode(hash.finalize())
+}
+
+/// Both times: a change of either is a change, and who sets the one back does not reach the other.
+fn is_old(item: &Item, now: i64) -> bool {
+    item.stat.st_ctime.max(item.stat.st_mtime) < now - RACY_S
+}
+
+fn short(parts: &[&[u8]]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    let mut name = hex::encode(hash.finalize());
+    name.truncate(32);
+    name
 }
 
 fn now_s() -> i64 {
@@ -139,11 +169,12 @@ fn now_s() -> i64 {
 
 /// Content and attributes.
 fn fingerprint(tree: &Tree<'_>, item: &Item) -> std::io::Result<[u8; 32]> {
-    let mut file = tree.read(item)?;
+    let file = tree.read(item)?;
+    let mut content = (&file).take(item.most());
     let mut hash = Sha256::new();
     let mut buffer = [0; 64 << 10];
     loop {
-        match file.read(&mut buffer)? {
+        match content.read(&mut buffer)? {
             0 => break,
             n => hash.update(&buffer[..n]),
         }

@@ -32,11 +32,13 @@ mod put;
 mod run;
 mod select;
 mod shared;
+mod signs;
 mod stage;
 mod step;
 mod stubs;
 pub mod syntax;
 mod tar_write;
+mod walk;
 mod words;
 
 pub use super::platform::Platform;
@@ -89,6 +91,7 @@ pub fn build(
         created: created(options.epoch)?,
         fetched: Mutex::default(),
         failed: AtomicBool::new(false),
+        unsteady: AtomicBool::new(false),
         slots: plan.stages.iter().map(|_| Slot::default()).collect(),
         pending: Mutex::default(),
         spaces: Mutex::default(),
@@ -104,14 +107,15 @@ pub fn build(
         }
     };
     let key = build.image_key(&finished.key);
-    let known = build.cache.image(&key);
+    let unsteady = build.unsteady.load(Ordering::Relaxed);
+    let known = build.cache.image(&key).filter(|_| !unsteady);
     let cached = known.is_some();
     let digest = match known {
         Some(digest) => digest,
         None => finish::write(&build, &finished)?,
     };
     build.settle().map_err(of_cache)?;
-    if !cached {
+    if !cached && !unsteady {
         build.cache.keep_image(&key, &digest).map_err(of_cache)?;
     }
     finish::name(store, options, &digest)?;

@@ -108,7 +108,8 @@ impl Work<'_> {
                 let tree = Tree::open(&opened.root, "the context".into(), Some(&opened.ignore))?;
                 let found = tree.find(wanted.source.as_deref().unwrap_or("/"))?;
                 let items = tree.items(&found[0], b"", &Default::default())?;
-                self.build.files.key(&tree, &items)?
+                let said = format!("RUN --mount {:?}", wanted.source);
+                self.build.files.key(&said, &tree, &items.iter().collect::<Vec<_>>())?
             }
             ("bind" | "cache", Some(name)) => {
                 let layers = self.layers_of(name)?;

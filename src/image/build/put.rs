@@ -11,9 +11,11 @@ use super::overlay::Overlay;
 use super::plan::{Base, named};
 use super::select::{Found, Item, Tree, clean};
 use super::stage::Work;
+use super::step::Event;
 use super::syntax::{Flag, From, Word};
 use super::{base, expand};
 use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering;
 
 /// The options, understood.
 #[derive(Debug, Default)]
@@ -61,8 +63,8 @@ impl Work<'_> {
             let opened = self.build.opened;
             let tree = Tree::open(&opened.root, "the context".into(), Some(&opened.ignore))?;
             let sources = sources(&tree, &patterns, &options, &exclude)?;
-            let all: Vec<Item> = sources.iter().flat_map(items).cloned().collect();
-            let content = self.build.files.key(&tree, &all)?;
+            let all: Vec<&Item> = sources.iter().flat_map(items).collect();
+            let content = self.build.files.key(&said, &tree, &all)?;
             let key = self.key.next(&["COPY", &said, &content]);
             let alone = self.alone(&options, &said, &content);
             return self.changing(key, alone, |work, seen| {
@@ -178,7 +180,7 @@ impl Work<'_> {
                 }
                 Source::Tree { dir: true, items, .. } => {
                     folder(&root, &absolute, owner.unwrap_or_default())?;
-                    Copier::new(tree, &root, absolute.clone(), &dress).all(&items)?;
+                    self.copied(Copier::new(tree, &root, absolute.clone(), &dress), &items)?;
                 }
                 Source::Tree { name, items, .. } => {
                     if add
@@ -198,11 +200,26 @@ impl Work<'_> {
                     } else {
                         items.into_iter().map(|i| Item { to: name.clone().into_bytes(), ..i }).collect()
                     };
-                    Copier::new(tree, &root, dir, &dress).all(&items)?;
+                    self.copied(Copier::new(tree, &root, dir, &dress), &items)?;
                 }
             }
         }
         Ok(())
+    }
+
+    fn copied(&self, mut copier: Copier<'_>, items: &[Item]) -> Result<(), StepError> {
+        copier.all(items)?;
+        copier.changed.iter().for_each(|path| self.unsteady(path));
+        Ok(())
+    }
+
+    /// The key was made of what a file held before: what came of it is not to be found under that.
+    fn unsteady(&self, path: &[u8]) {
+        let path = String::from_utf8_lossy(path);
+        let told =
+            format!("{path} changed while it was copied: the next build will not use what was made of it");
+        (self.build.tell)(&Event::Warning(told));
+        self.build.unsteady.store(true, Ordering::Relaxed);
     }
 
     /// A local archive is unpacked, whatever its name.
@@ -216,10 +233,14 @@ impl Work<'_> {
     ) -> Result<bool, StepError> {
         let shown = String::from_utf8_lossy(&item.from).into_owned();
         let file = tree.read(item).map_err(io("open", shown.as_str()))?;
+        let again = file.try_clone().map_err(io("open", shown.as_str()))?;
         let Some(reader) = archive::open(file).map_err(io("read", shown.as_str()))? else { return Ok(false) };
         let at = folder(root, to, owner.unwrap_or_default())?;
         let path = std::fs::read_link(super::copy::path_of(&at)).map_err(io("find", to))?;
         archive::unpack(reader, &shown, &path, owner)?;
+        if !item.is_still(&again).map_err(io("look at", shown.as_str()))? {
+            self.unsteady(&item.from);
+        }
         Ok(true)
     }
 }

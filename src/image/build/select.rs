@@ -3,7 +3,8 @@
 use super::error::{StepError, io, refused};
 use super::glob;
 use super::ignore::Ignore;
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat2, statat};
+use super::signs::Sign;
+use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat2};
 use rustix::io::Errno;
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -37,6 +38,19 @@ impl Item {
     /// Of the source.
     pub fn kind(&self) -> FileType {
         FileType::from_raw_mode(self.stat.st_mode)
+    }
+
+    /// Bytes to be read of it: what it had when it was looked at. A file that says that it has none may have some.
+    pub fn most(&self) -> u64 {
+        match self.stat.st_size {
+            0 => u64::MAX,
+            n => n.cast_unsigned(),
+        }
+    }
+
+    /// Whether the open file has not changed since it was looked at.
+    pub fn is_still(&self, file: &File) -> Result<bool, Errno> {
+        Ok(Sign::of(&fstat(file)?) == Sign::of(&self.stat))
     }
 }
 
@@ -112,7 +126,8 @@ impl<'a> Tree<'a> {
         if found.is_empty() { Err(missing()) } else { Ok(found) }
     }
 
-    fn is_there(&self, path: &[u8], dir: bool) -> bool {
+    /// Whether the ignore file leaves it there; a folder is there for what may be kept below it, too.
+    pub(super) fn is_there(&self, path: &[u8], dir: bool) -> bool {
         let Some(ignore) = self.ignore.filter(|_| !path.is_empty()) else { return true };
         let path = String::from_utf8_lossy(path);
         !ignore.ignores(&path) || dir && ignore.may_keep_below(&path)
@@ -158,62 +173,9 @@ impl<'a> Tree<'a> {
             }
             return Ok(items);
         }
-        let path = if found.real.is_empty() { b"." } else { found.real.as_slice() };
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let dir =
-            rustix::fs::openat(&self.root, path, flags, Mode::empty()).map_err(io("open", &self.path))?;
         items.push(Item { from: found.real.clone(), to: to.to_vec(), stat });
-        self.below(&dir, &found.real, to, b"", exclude, &mut items)?;
+        super::walk::below(self, &found.real, to, exclude, &mut items)?;
         Ok(items)
-    }
-
-    fn below(
-        &self,
-        dir: &OwnedFd,
-        from: &[u8],
-        to: &[u8],
-        inside: &[u8],
-        exclude: &Ignore,
-        items: &mut Vec<Item>,
-    ) -> Result<(), StepError> {
-        let shown = || self.path.join(String::from_utf8_lossy(from).as_ref());
-        let mut names = Vec::new();
-        for entry in Dir::read_from(dir).map_err(io("read", shown()))? {
-            let entry = entry.map_err(io("read", shown()))?;
-            if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
-                names.push(entry.file_name().to_bytes().to_vec());
-            }
-        }
-        names.sort_unstable();
-        let join = crate::image::tree::join;
-        for name in names {
-            let stat = match statat(dir, name.as_slice(), AtFlags::SYMLINK_NOFOLLOW) {
-                // Gone since the folder was read: as if it had never been.
-                Err(Errno::NOENT) => continue,
-                other => other.map_err(io("look at", shown()))?,
-            };
-            let (from, to, inside) = (join(from, &name), join(to, &name), join(inside, &name));
-            let kind = FileType::from_raw_mode(stat.st_mode);
-            let is_dir = kind == FileType::Directory;
-            let out = exclude.ignores(&String::from_utf8_lossy(&inside));
-            if kind == FileType::Socket || !self.is_there(&from, is_dir) || out && !is_dir {
-                continue;
-            }
-            let before = items.len();
-            let ignored = self.ignore.is_some_and(|i| i.ignores(&String::from_utf8_lossy(&from)));
-            items.push(Item { from: from.clone(), to: to.clone(), stat });
-            if is_dir {
-                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let sub = rustix::fs::openat(dir, name.as_slice(), flags, Mode::empty())
-                    .map_err(io("open", shown()))?;
-                self.below(&sub, &from, &to, &inside, exclude, items)?;
-                // An ignored folder is there only for what is kept below it.
-                if (ignored || out) && items.len() == before + 1 {
-                    items.pop();
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Opens a file of an item for reading.

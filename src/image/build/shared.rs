@@ -16,7 +16,7 @@ use crate::image::unpack::Limits;
 use crate::image::workspace::Workspace;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// What all stages share.
@@ -35,6 +35,8 @@ pub(super) struct Build<'a> {
     /// What was fetched from registries.
     pub fetched: Mutex<BTreeSet<(String, Platform)>>,
     pub failed: AtomicBool,
+    /// Files changed while they were copied: nothing is kept under keys that are not theirs any more.
+    pub unsteady: AtomicBool,
     pub slots: Vec<Slot>,
     pub pending: Mutex<Vec<Pending>>,
     /// Of stages that are done: others may look into them still.
@@ -99,7 +101,9 @@ impl Build<'_> {
                     other => other.map_err(io("put in place", &to))?,
                 }
             }
-            self.cache.keep_step(&key, &record)?;
+            if !self.unsteady.load(Ordering::Relaxed) {
+                self.cache.keep_step(&key, &record)?;
+            }
         }
         Ok(())
     }

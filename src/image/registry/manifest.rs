@@ -30,14 +30,14 @@ pub(super) fn get(
 }
 
 fn once(client: &Client, version: &Version) -> Result<Manifest, ImageError> {
-    let version_text = match version {
-        Version::Tag(tag) => tag.clone(),
-        Version::Digest(digest) => digest.to_string(),
+    let (version_text, mark) = match version {
+        Version::Tag(tag) => (tag.clone(), ':'),
+        Version::Digest(digest) => (digest.to_string(), '@'),
     };
     let url = client.url(&format!("manifests/{version_text}"));
     let response = client.send(&Ask::new("GET", &url).header("accept", ACCEPT)).map_err(|e| match e {
         RegistryError::Status { status: 404, .. } => RegistryError::Unknown(format!(
-            "{}/{}:{version_text}",
+            "{}/{}{mark}{version_text}",
             client.endpoint.host, client.endpoint.repository
         )),
         other => other,

@@ -74,7 +74,11 @@ pub fn pull(
         let size = manifest.bytes.len() as u64;
         store.put(&manifest.bytes[..], Some((&manifest.digest, size)))?;
         if !is_index(manifest) {
-            crate::image::Image::read(store, &manifest.digest)?;
+            let image = crate::image::Image::read(store, &manifest.digest)?;
+            // Of an index the right one was chosen by what that says of it.
+            if let (Choice::For(wanted), [_]) = (choice, all.as_slice()) {
+                wanted.expect(&image)?;
+            }
         }
     }
     store.name(reference, &named)?;

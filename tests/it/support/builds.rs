@@ -116,8 +116,13 @@ impl Ground {
 
     /// All of an image as one tree.
     pub fn flat(&self, image: &Image) -> tempfile::TempDir {
+        self.flat_of(&self.store, image)
+    }
+
+    /// The same of an image of another store.
+    pub fn flat_of(&self, store: &Store, image: &Image) -> tempfile::TempDir {
         let dir = tempfile::tempdir_in(self.dir.path()).expect("folder");
-        image.flatten_to(&self.store, dir.path()).expect("flatten");
+        image.flatten_to(store, dir.path()).expect("flatten");
         dir
     }
 }
