@@ -103,6 +103,7 @@ pub(super) fn needed(resources: &Resources) -> Vec<&'static str> {
         ("net_cls", network.is_some_and(|n| n.class_id.is_some())),
         ("net_prio", network.is_some_and(|n| !n.priorities.is_empty())),
         ("rdma", !resources.rdma.is_empty()),
+        ("pids", resources.pids.is_some()),
     ];
     all.into_iter().filter(|(_, needed)| *needed).map(|(name, _)| name).collect()
 }
