@@ -13,7 +13,9 @@ pub fn stats(root: &Path, id: &str) -> Result<Value, RuntimeError> {
     if dir.status(&saved) == Status::Stopped {
         return Err(RuntimeError::NotRunning { id: id.to_owned() });
     }
-    let files = Files(RunCgroup::open_at(&saved.cgroups_path)?);
+    let cgroup = RunCgroup::open_at(&saved.cgroups_path)?;
+    cgroup.must_exist()?;
+    let files = Files(cgroup);
     let data = json!({
         "cpu": files.cpu(),
         "memory": files.memory(),

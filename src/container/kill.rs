@@ -3,7 +3,7 @@
 use super::cgroup::RunCgroup;
 use super::error::{RuntimeError, system};
 use super::state::{Saved, StateDir, Status};
-use super::{freezer, hooks};
+use super::{freezer, hooks, processes, systemd};
 use nix::sys::signal::Signal;
 use std::path::Path;
 use std::str::FromStr;
@@ -25,7 +25,7 @@ pub fn kill(root: &Path, id: &str, signal: Signal, all: bool) -> Result<(), Runt
     let saved = dir.load()?;
     let cgroup = RunCgroup::open_at(&saved.cgroups_path)?;
     if all {
-        for pid in cgroup.pids()? {
+        for pid in processes::of(&saved, &cgroup)? {
             let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal);
         }
     } else {
@@ -50,10 +50,18 @@ pub(super) fn destroy(saved: &Saved, dir: StateDir) -> Result<(), RuntimeError> 
         freezer::thaw(&cgroup)?;
     }
     end_init(saved);
-    cgroup.clear()?;
+    clear(saved, &cgroup)?;
     dir.remove()?;
     after(saved);
     Ok(())
+}
+
+/// Ends what is still in the cgroup of a container, and removes it.
+pub(super) fn clear(saved: &Saved, cgroup: &RunCgroup) -> Result<(), RuntimeError> {
+    if let Some(unit) = &saved.unit {
+        systemd::stop(unit, cgroup)?;
+    }
+    Ok(cgroup.clear()?)
 }
 
 /// The init of a container that has no cgroup of its own any more is not in [`RunCgroup::clear`]'s reach.

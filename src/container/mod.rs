@@ -50,6 +50,7 @@ pub mod seccomp;
 pub mod spec;
 pub mod state;
 mod sync;
+pub mod systemd;
 pub mod template;
 mod terminal;
 pub mod trace;
