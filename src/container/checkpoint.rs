@@ -1,10 +1,11 @@
 //! `checkpoint` and `restore`, by criu where it is installed.
 
 use super::config::RuntimeConfig;
-use super::create::{CreateOptions, now, saved};
+use super::create::{CreateOptions, saved};
 use super::error::{RuntimeError, io, system};
 use super::state::{StateDir, Status};
 use super::{mount_options, namespaces};
+use crate::sys::process::is_rootless;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -112,7 +113,7 @@ pub fn restore(options: &CreateOptions, images: &Images, detach: bool) -> Result
         let pid = text.trim().parse::<i32>();
         let pid = pid.map_err(|e| io("parse", &pid_file)(std::io::Error::other(e)))?;
         dir.keep_config(&json)?;
-        dir.save(&saved(options, &bundle, &config, pid, now()))?;
+        dir.save(&saved(options, &bundle, &config, is_rootless(), pid))?;
         if let Some(file) = &options.pid_file {
             std::fs::write(file, pid.to_string()).map_err(io("write", file))?;
         }

@@ -5,8 +5,10 @@ use super::console::{self, Console};
 use super::error::{RuntimeError, io, system};
 use super::launch::{Launched, Wish, cgroups_path, launch};
 use super::state::{GATE, LATE, Saved, StateDir, Status, start_time};
+use super::systemd::Scope;
 use super::trace::{Trace, chrome};
 use super::{capabilities, hooks, listen};
+use crate::sys::process::is_rootless;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -56,16 +58,19 @@ pub(super) fn prepare(
 ) -> Result<Prepared, RuntimeError> {
     let mut trace = Trace::new(options.trace.is_some());
     let preserved = listen::preserved(options.preserve_fds)?;
-    if options.systemd_cgroup && !Path::new("/run/systemd/system").exists() {
-        return Err(RuntimeError::NoSystemd);
-    }
     let bundle = std::fs::canonicalize(&options.bundle).map_err(io("find bundle", &options.bundle))?;
     let (config, json) = RuntimeConfig::read(&bundle)?;
     trace.done("parse");
     let console = console::open(config.process.terminal, options.console_socket.as_deref(), foreground)?;
     config.process.capabilities.iter().for_each(capabilities::warn_of_unknown);
+    let scope =
+        options.systemd_cgroup.then(|| Scope::plan(&config.linux.cgroups_path, &options.id)).transpose()?;
     let dir = StateDir::create(&options.root, &options.id)?;
-    let mut saved = saved(options, &bundle, &config, 0, now());
+    let rootless = is_rootless();
+    let mut saved = saved(options, &bundle, &config, rootless, 0);
+    if let Some(scope) = &scope {
+        (saved.cgroups_path, saved.unit) = (scope.path.clone(), Some(scope.unit.clone()));
+    }
     let gate = if gated { make_gate(&dir).map(Some) } else { Ok(None) };
     let launched = gate.and_then(|gate| {
         let late = (gated && saved.hooks_at_start).then(|| late(&dir)).transpose()?;
@@ -77,6 +82,8 @@ pub(super) fn prepare(
             late,
             console: console.as_ref().map(|c| &c.to),
             preserved: &preserved,
+            scope: scope.as_ref(),
+            rootless,
             saved: &saved.clone(),
         };
         // Before there is a cgroup: whoever deletes what was killed half way finds its path there.
@@ -100,8 +107,8 @@ pub(super) fn saved(
     options: &CreateOptions,
     bundle: &Path,
     config: &RuntimeConfig,
+    rootless: bool,
     pid: i32,
-    created: String,
 ) -> Saved {
     let later = config.hooks.clone().unwrap_or_default();
     let hooks_at_start = !(later.start_container.is_empty() && later.poststart.is_empty());
@@ -111,9 +118,10 @@ pub(super) fn saved(
         pid,
         start_time: if pid > 0 { start_time(pid).unwrap_or(0) } else { 0 },
         bundle: bundle.to_owned(),
-        cgroups_path: cgroups_path(config, &options.id),
+        cgroups_path: cgroups_path(config, &options.id, rootless),
+        unit: None,
         annotations: config.annotations.clone(),
-        created,
+        created: now(),
         owner: nix::unistd::geteuid().as_raw(),
         hooks_at_start,
         hooks: Hooks { poststart: later.poststart, poststop: later.poststop, ..Hooks::default() },
@@ -121,7 +129,7 @@ pub(super) fn saved(
 }
 
 /// RFC 3339, UTC, whole seconds.
-pub(super) fn now() -> String {
+fn now() -> String {
     let form = time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
     time::OffsetDateTime::now_utc().format(form).unwrap_or_default()
 }

@@ -107,11 +107,9 @@ pub enum RuntimeError {
         /// What it said.
         said: String,
     },
-    /// `--systemd-cgroup` without systemd.
-    #[error(
-        "--systemd-cgroup: systemd does not run on this host: leave it out, and cgroups are made directly"
-    )]
-    NoSystemd,
+    /// `--systemd-cgroup`.
+    #[error(transparent)]
+    Systemd(#[from] super::systemd::SystemdError),
     /// A namespace that is to be entered.
     #[error("linux.namespaces[{index}].path: {path}")]
     Namespace {

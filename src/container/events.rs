@@ -14,7 +14,9 @@ pub fn stats(root: &Path, id: &str) -> Result<Value, RuntimeError> {
         return Err(RuntimeError::NotRunning { id: id.to_owned() });
     }
     dir.note_joined()?;
-    let files = Files(RunCgroup::open_joined(&saved.cgroups_path, &["pids"])?);
+    let cgroup = RunCgroup::open_joined(&saved.cgroups_path, &["pids"])?;
+    cgroup.must_exist()?;
+    let files = Files(cgroup);
     let data = json!({
         "cpu": files.cpu(),
         "memory": files.memory(),

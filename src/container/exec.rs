@@ -1,15 +1,19 @@
 //! `exec`: another process in a running container.
 
 use super::agent::Agent;
-use super::cgroup::RunCgroup;
+use super::cgroup::{CgroupError, RunCgroup};
 use super::config::{NamespaceKind, Process, RuntimeConfig};
 use super::console::{self, Console};
 use super::error::{RuntimeError, io, system};
 use super::exec_child::{self, Joining};
 use super::state::{Saved, StateDir, Status};
-use super::{exec_process, listen, namespaces, relay, seccomp, sync};
-use crate::sys::process::{Forked, catch_signals, fork_into, forward_to, not_dumpable, wait_for};
-use std::os::fd::AsRawFd;
+use super::{exec_process, listen, namespaces, relay, seccomp, sync, systemd};
+use crate::sys::process::{
+    Forked, catch_signals, fork_into, forward_to, is_rootless, not_dumpable, wait_for,
+};
+use nix::sched::{CloneFlags, setns};
+use std::cell::Cell;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
 
 pub use super::exec_process::Changes;
@@ -84,9 +88,15 @@ fn start(
     let cgroup = RunCgroup::open_at(&saved.cgroups_path)?;
     let born_in = cgroup.open_v2()?;
     let (ours, theirs) = sync::pair()?;
+    let mut namespaces = namespaces::all_flags(config);
+    if namespaces.contains(CloneFlags::CLONE_NEWUSER) && is_rootless() {
+        // Only in it has an ordinary user rights over the others.
+        setns(&init, CloneFlags::CLONE_NEWUSER).map_err(system("enter the user namespace"))?;
+        namespaces.remove(CloneFlags::CLONE_NEWUSER);
+    }
     let joining = Joining {
         init: &init,
-        namespaces: namespaces::all_flags(config),
+        namespaces,
         tasks: cgroup.open_tasks()?,
         config,
         process,
@@ -95,30 +105,56 @@ fn start(
         console: console.map(|c| &c.to),
         preserved: &preserved,
         sync: sync::Line::Socket(theirs),
+        waits: Cell::new(false),
     };
-    if !joining.namespaces.contains(nix::sched::CloneFlags::CLONE_NEWUSER) {
+    if config.namespace(NamespaceKind::User).is_none() {
         // Before the clone, which hands it on: the container's processes see this one, and must not see into it, as it is
         // the runtime until the exec.
         not_dumpable().map_err(system("make the process undumpable"))?;
     }
     if config.namespace(NamespaceKind::Pid).is_some() {
         // A pid namespace takes in children only.
-        nix::sched::setns(&init, nix::sched::CloneFlags::CLONE_NEWPID)
-            .map_err(system("enter the pid namespace"))?;
+        setns(&init, CloneFlags::CLONE_NEWPID).map_err(system("enter the pid namespace"))?;
     }
-    let pid = match fork_into(0, born_in.as_ref().map(AsRawFd::as_raw_fd)).map_err(system("clone3"))? {
+    let pid = match fork(&joining, born_in.as_ref(), saved, &cgroup)? {
         Forked::Child => {
             drop(ours);
             exec_child::run(&joining)
         }
         Forked::Parent { pid, .. } => pid,
     };
+    let waits = joining.waits.get();
     drop(joining);
+    if let Some(unit) = saved.unit.as_deref().filter(|_| waits) {
+        systemd::attach(unit, pid)?;
+        sync::go(&ours, None)?;
+    }
     match sync::heard(&ours, false, || Ok(())) {
         Ok(_) => Ok(pid),
         Err(e) => {
             while let Ok(None) = wait_for(pid) {}
             Err(e)
         }
+    }
+}
+
+/// v2: the child is born in the container's cgroup. An ordinary user may do that only from below what is delegated to the
+/// user; from elsewhere, as from a login's session, the user's systemd has to move it.
+fn fork(
+    joining: &Joining,
+    born_in: Option<&OwnedFd>,
+    saved: &Saved,
+    cgroup: &RunCgroup,
+) -> Result<Forked, RuntimeError> {
+    match fork_into(0, born_in.map(AsRawFd::as_raw_fd)) {
+        Err(e) if born_in.is_some() && e.raw_os_error() == Some(nix::libc::EACCES) => {
+            if saved.unit.is_none() {
+                let path = cgroup.dir("memory").unwrap_or_default();
+                return Err(CgroupError::Outside { path }.into());
+            }
+            joining.waits.set(true);
+            fork_into(0, None).map_err(system("clone3"))
+        }
+        other => other.map_err(system("clone3")),
     }
 }

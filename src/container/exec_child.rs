@@ -7,11 +7,12 @@ use super::confine::Confine;
 use super::listen::Preserved;
 use super::procfs::Procfs;
 use super::rootfs::{self, Step};
-use super::sync::{Line, Report, tell};
+use super::sync::{Line, Report, tell, wait};
 use super::terminal::Terminal;
 use super::{scheduling, seccomp};
 use crate::sys::process;
 use nix::sched::CloneFlags;
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -36,8 +37,10 @@ pub struct Joining<'a> {
     pub console: Option<&'a OwnedFd>,
     /// Descriptors that it keeps.
     pub preserved: &'a Preserved,
-    /// To the parent.
+    /// To the parent, and from it where the child waits.
     pub sync: Line<'a>,
+    /// Until systemd has moved it into the cgroup.
+    pub waits: Cell<bool>,
 }
 
 /// Runs in the child and never returns.
@@ -49,6 +52,9 @@ pub fn run(joining: &Joining) -> ! {
 
 fn steps(j: &Joining) -> Result<Infallible, Step> {
     let named = |what: &'static str, object: &'static str| move |e| Step::new(what, object, e);
+    if j.waits.get() {
+        wait(&j.sync)?;
+    }
     nix::unistd::setsid().map_err(|e| named("make", "a session")(e.into()))?;
     let affinity = j.process.exec_cpu_affinity.clone().unwrap_or_default();
     scheduling::keep_on(&affinity.initial).map_err(named("set", "process.execCPUAffinity.initial"))?;

@@ -68,5 +68,6 @@ pub fn pause(root: &Path, id: &str, pause: bool) -> Result<(), RuntimeError> {
     }
     dir.note_joined()?;
     let cgroup = RunCgroup::open_joined(&saved.cgroups_path, &["freezer"])?;
+    cgroup.must_exist()?;
     if pause { freeze(&cgroup) } else { thaw(&cgroup) }
 }

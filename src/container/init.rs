@@ -78,7 +78,7 @@ pub fn run(init: &Init) -> ! {
 fn steps(init: &Init, mut trace: Trace) -> Result<Infallible, Step> {
     let config = init.config;
     let user_namespace = config.namespace(NamespaceKind::User).is_some();
-    if user_namespace {
+    if user_namespace || init.place.is_by_systemd() {
         wait(&init.sync)?;
     }
     let named =

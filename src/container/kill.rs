@@ -4,7 +4,8 @@ use super::cgroup::RunCgroup;
 use super::error::{RuntimeError, system};
 use super::launch::cgroups_path;
 use super::state::{Saved, StateDir, Status};
-use super::{freezer, hooks};
+use super::{freezer, hooks, processes, systemd};
+use crate::sys::process::is_rootless;
 use nix::sys::signal::Signal;
 use std::path::Path;
 use std::str::FromStr;
@@ -26,7 +27,7 @@ pub fn kill(root: &Path, id: &str, signal: Signal, all: bool) -> Result<(), Runt
     let saved = dir.load()?;
     let cgroup = RunCgroup::open_at(&saved.cgroups_path)?;
     if all {
-        for pid in cgroup.pids()? {
+        for pid in processes::of(&saved, &cgroup)? {
             let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal);
         }
     } else {
@@ -51,10 +52,18 @@ pub(super) fn destroy(saved: &Saved, dir: StateDir) -> Result<(), RuntimeError> 
         freezer::thaw(&cgroup)?;
     }
     end_init(saved);
-    cgroup.clear()?;
+    clear(saved, &cgroup)?;
     dir.remove()?;
     after(saved);
     Ok(())
+}
+
+/// Ends what is still in the cgroup of a container, and removes it.
+pub(super) fn clear(saved: &Saved, cgroup: &RunCgroup) -> Result<(), RuntimeError> {
+    if let Some(unit) = &saved.unit {
+        systemd::stop(unit, cgroup)?;
+    }
+    Ok(cgroup.clear()?)
 }
 
 /// The init of a container that has no cgroup of its own any more is not in [`RunCgroup::clear`]'s reach.
@@ -82,8 +91,8 @@ pub fn delete(root: &Path, id: &str, force: bool) -> Result<(), RuntimeError> {
         // A create that was killed half way has a folder and no state, and maybe a cgroup, which nobody lives in: an init
         // ends with its runtime.
         Err(_) if force => {
-            let config = dir.config().ok();
-            if let Some(cgroup) = config.and_then(|c| RunCgroup::open_at(&cgroups_path(&c, id)).ok()) {
+            let path = dir.config().ok().map(|c| cgroups_path(&c, id, is_rootless()));
+            if let Some(cgroup) = path.and_then(|path| RunCgroup::open_at(&path).ok()) {
                 cgroup.discard();
             }
             return dir.remove();

@@ -7,7 +7,7 @@
 //! born in its cgroup), the runtime makes the cgroup before the clone.
 
 use super::agent::Agent;
-use super::cgroup::RunCgroup;
+use super::cgroup::{self, RunCgroup};
 use super::config::{NamespaceKind, RuntimeConfig};
 use super::create::CreateOptions;
 use super::error::{RuntimeError, system};
@@ -16,9 +16,10 @@ use super::listen::Preserved;
 use super::place::Place;
 use super::state::Saved;
 use super::sync::Line;
+use super::systemd::Scope;
 use super::trace::{Span, Trace};
 use super::{hooks, id_map, idmap, init, lend, namespaces, network, place, rlimits, seccomp, sync};
-use crate::sys::process::{self, Forked, fork_into, in_user_namespace};
+use crate::sys::process::{self, Forked, fork_into};
 use std::cell::Cell;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
@@ -54,6 +55,10 @@ pub struct Wish<'a> {
     pub console: Option<&'a OwnedFd>,
     /// Descriptors that are handed through.
     pub preserved: &'a Preserved,
+    /// systemd makes the cgroup.
+    pub scope: Option<&'a Scope>,
+    /// Whether the runtime has no power over the host.
+    pub rootless: bool,
     /// For the state that hooks get; its pid is not known yet.
     pub saved: &'a Saved,
 }
@@ -65,13 +70,16 @@ pub fn launch(
     mut trace: Trace,
     mut started: impl FnMut(i32) -> Result<(), RuntimeError> + Send,
 ) -> Result<Launched, RuntimeError> {
-    let rootless = !nix::unistd::geteuid().is_root() || in_user_namespace();
+    let (rootless, scope) = (wish.rootless, wish.scope);
     let result = if lend::may_lend(&wish, rootless) {
         lend::start_lending(wish, &mut trace, &mut started)
     } else {
         let cgroup = planned(&wish, rootless)?;
         discarding(cgroup, |cgroup| start(wish, cgroup, rootless, &mut trace, &mut started))
     };
+    if result.is_err() {
+        scope.inspect(|scope| scope.abandon());
+    }
     let (cgroup, Started { pid, init, aside }) = result?;
     trace.done("wait");
     Ok(Launched { pid, cgroup, spans: trace.into_spans(), init_spans: init, aside_spans: aside })
@@ -80,8 +88,11 @@ pub fn launch(
 /// The cgroup that is to be made.
 pub fn planned(wish: &Wish, rootless: bool) -> Result<RunCgroup, RuntimeError> {
     let config = wish.config;
-    let (path, lean) = (cgroups_path(config, &wish.options.id), config.linux.cgroups_path.is_empty());
-    Ok(place::reachable(RunCgroup::plan_for(&path, &config.linux.resources, lean)?, rootless))
+    let lean = config.linux.cgroups_path.is_empty() && wish.scope.is_none();
+    let cgroup = RunCgroup::plan_for(&wish.saved.cgroups_path, &config.linux.resources, lean)?;
+    // Below a user's systemd of v2 it is that user's.
+    let is_given = wish.scope.is_some() && cgroup.hierarchies().is_v2();
+    Ok(if is_given { cgroup } else { place::reachable(cgroup, rootless) })
 }
 
 /// The cgroup with what `start` has started in it. On an error it is removed.
@@ -115,7 +126,7 @@ fn start(
     trace: &mut Trace,
     started: StartedFn,
 ) -> Result<Started, RuntimeError> {
-    let (config, saved, gated) = (wish.config, wish.saved, wish.gate.is_some());
+    let (config, saved, gated, scope) = (wish.config, wish.saved, wish.gate.is_some(), wish.scope);
     let (ours, theirs) = sync::pair()?;
     let filter = OnceLock::new();
     if let Some(profile) = &config.linux.seccomp {
@@ -123,7 +134,7 @@ fn start(
     }
     trace.done("seccomp");
     let plan = plan(wish, &filter, cgroup, rootless, Line::Socket(theirs), trace)?;
-    let born_in = cgroup.open_v2()?;
+    let born_in = if scope.is_some() { None } else { cgroup.open_v2()? };
     if config.namespace(NamespaceKind::User).is_none() {
         // Before the clone, which hands it on: whoever shares the pid namespace does not see into the init, not even in
         // its first moment; the exec undoes it. In a user namespace its files in /proc would no longer be its own.
@@ -140,7 +151,9 @@ fn start(
         };
     drop(plan);
     trace.done("clone");
-    let result = beside(pid, config, rootless, &ours, trace, started)
+    let placed = || scope.map_or(Ok(()), |scope| scope.start(pid, cgroup, &config.linux.resources));
+    let result = first_words(pid, config, scope.is_some(), &ours, placed)
+        .and_then(|()| beside(config, rootless, &ours, trace, || started(pid)))
         .and_then(|()| sync::heard(&ours, gated, || hooks_of_runtime(config, &saved.state("creating", pid))));
     if result.is_err() {
         end(pid, &pidfd);
@@ -157,8 +170,8 @@ pub fn plan<'a>(
     sync: Line<'a>,
     trace: &mut Trace,
 ) -> Result<Init<'a>, RuntimeError> {
-    let Wish { options, bundle, config, gate, late, console, preserved, saved } = wish;
-    let place = Place::prepare(cgroup, config)?;
+    let Wish { options, bundle, config, gate, late, console, preserved, scope, saved, .. } = wish;
+    let place = Place::prepare(cgroup, config, scope.is_some())?;
     trace.done("cgroup");
     let agent = Agent::connect(config.linux.seccomp.as_ref(), filter.get(), saved, "creating")?;
     let entered = namespaces::open(config)?;
@@ -188,23 +201,34 @@ pub fn plan<'a>(
     })
 }
 
+/// What the init waits for before it does anything: its ids, and a cgroup that has to be made around it.
+fn first_words(
+    pid: i32,
+    config: &RuntimeConfig,
+    by_systemd: bool,
+    init: &OwnedFd,
+    placed: impl FnOnce() -> Result<(), RuntimeError>,
+) -> Result<(), RuntimeError> {
+    let mapped = config.namespace(NamespaceKind::User).is_some();
+    if mapped {
+        rlimits::set_of(pid, &config.process.rlimits)?;
+        id_map::write(pid, &config.linux.uid_mappings, &config.linux.gid_mappings)?;
+    }
+    placed()?;
+    if mapped || by_systemd { sync::go(init, None) } else { Ok(()) }
+}
+
 /// What the runtime does while the init mounts.
 fn beside(
-    pid: i32,
     config: &RuntimeConfig,
     rootless: bool,
     init: &OwnedFd,
     trace: &mut Trace,
-    started: StartedFn,
+    started: impl FnOnce() -> Result<(), RuntimeError>,
 ) -> Result<(), RuntimeError> {
-    if config.namespace(NamespaceKind::User).is_some() {
-        rlimits::set_of(pid, &config.process.rlimits)?;
-        id_map::write(pid, &config.linux.uid_mappings, &config.linux.gid_mappings)?;
-        sync::go(init, None)?;
-    }
     let network = network::is_made_beside(config, rootless).then(network::make).transpose()?;
     trace.done("network");
-    started(pid)?;
+    started()?;
     trace.done("state");
     sync::go(init, network.as_ref())
 }
@@ -223,8 +247,13 @@ fn hooks_of_runtime(config: &RuntimeConfig, state: &serde_json::Value) -> Result
     Ok(hooks::run("createRuntime", &all.create_runtime, &state)?)
 }
 
-/// `linux.cgroupsPath`, or `/<id>`.
-pub fn cgroups_path(config: &RuntimeConfig, id: &str) -> String {
+/// `linux.cgroupsPath`, or `/<id>`; for an ordinary user on v2 `<id>` beside the user's own cgroup, because that is where
+/// something may be delegated. (Below the own one, which has processes, no controller could be enabled.)
+pub fn cgroups_path(config: &RuntimeConfig, id: &str, rootless: bool) -> String {
     let path = config.linux.cgroups_path.as_str();
-    if path.is_empty() { format!("/{id}") } else { path.to_owned() }
+    if !path.is_empty() {
+        return path.to_owned();
+    }
+    let above = if rootless { cgroup::parent_of_own() } else { None };
+    format!("{}/{id}", above.unwrap_or_default())
 }

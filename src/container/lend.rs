@@ -38,7 +38,7 @@ pub fn may_lend(wish: &Wish, rootless: bool) -> bool {
     let forks = config.mounts.iter().any(idmap::is_wanted);
     // Who has to be told of the filter has to be known before it is compiled.
     let told = config.linux.seccomp.as_ref().is_some_and(|s| s.listener_path.is_some());
-    let quiet = wish.gate.is_none() && wish.console.is_none() && !hooks && !told;
+    let quiet = wish.gate.is_none() && wish.console.is_none() && wish.scope.is_none() && !hooks && !told;
     own_pids && quiet && !rootless && !alone && !forks
 }
 

@@ -54,6 +54,7 @@ pub mod spec;
 pub mod state;
 mod sync;
 mod sysctl;
+pub mod systemd;
 pub mod template;
 mod terminal;
 pub mod trace;

@@ -18,6 +18,8 @@ enum Task {
     Make,
     /// v1, in a user namespace: joins what the runtime has made and opened.
     Join(Vec<OwnedFd>),
+    /// systemd does, and moves it, see [`super::systemd`]: it waits for that.
+    Systemd,
     /// v2: nothing, it is born there. Or there is none.
     None,
 }
@@ -34,15 +36,19 @@ pub fn reachable(cgroup: RunCgroup, rootless: bool) -> RunCgroup {
 
 impl<'a> Place<'a> {
     /// Before the clone: makes the cgroup where the init cannot.
-    pub fn prepare(cgroup: &'a RunCgroup, config: &RuntimeConfig) -> Result<Self, RuntimeError> {
+    pub fn prepare(
+        cgroup: &'a RunCgroup,
+        config: &RuntimeConfig,
+        by_systemd: bool,
+    ) -> Result<Self, RuntimeError> {
         let mut place = Self { cgroup, task: Task::Make };
         // Here, as the init cannot see processes that are not of its pid namespace.
         cgroup.refuse_if_in_use()?;
-        if cgroup.is_nowhere() {
+        if by_systemd {
+            place.task = Task::Systemd;
+        } else if cgroup.is_nowhere() {
             place.task = Task::None;
-            return Ok(place);
-        }
-        if cgroup.hierarchies().is_v2() {
+        } else if cgroup.hierarchies().is_v2() {
             place.make(config)?;
             place.task = Task::None;
         } else if config.namespace(NamespaceKind::User).is_some() {
@@ -50,6 +56,11 @@ impl<'a> Place<'a> {
             place.task = Task::Join(cgroup.open_tasks()?);
         }
         Ok(place)
+    }
+
+    /// Whether the init has to be there before its cgroup is.
+    pub fn is_by_systemd(&self) -> bool {
+        matches!(self.task, Task::Systemd)
     }
 
     fn make(&self, config: &RuntimeConfig) -> Result<(), CgroupError> {
@@ -65,7 +76,7 @@ impl<'a> Place<'a> {
                 join(&opened.map_err(|e| Step::told("cgroup", &e))?).map_err(joined)
             }
             Task::Join(tasks) => join(tasks).map_err(joined),
-            Task::None => Ok(()),
+            Task::Systemd | Task::None => Ok(()),
         }
     }
 }

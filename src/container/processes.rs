@@ -1,8 +1,8 @@
 //! `ps`: which processes a container has.
 
 use super::cgroup::RunCgroup;
-use super::error::{RuntimeError, system};
-use super::state::{StateDir, Status};
+use super::error::{RuntimeError, io, system};
+use super::state::{Saved, StateDir};
 use std::path::Path;
 use std::process::Command;
 
@@ -10,13 +10,27 @@ use std::process::Command;
 pub fn pids(root: &Path, id: &str) -> Result<Vec<i32>, RuntimeError> {
     let dir = StateDir::open(root, id)?;
     let saved = dir.load()?;
-    let mut pids = RunCgroup::open_at(&saved.cgroups_path)?.pids()?;
-    if pids.is_empty() && dir.status(&saved) != Status::Stopped {
-        // A container without a cgroup of its own: its init is all that is known.
-        pids.push(saved.pid);
-    }
+    let mut pids = of(&saved, &RunCgroup::open_at(&saved.cgroups_path)?)?;
     pids.sort_unstable();
     Ok(pids)
+}
+
+/// Those in its cgroup; where it has none of its own, those in its pid namespace.
+pub(super) fn of(saved: &Saved, cgroup: &RunCgroup) -> Result<Vec<i32>, RuntimeError> {
+    if cgroup.must_exist().is_ok() {
+        return Ok(cgroup.pids()?);
+    }
+    let Ok(_held) = saved.hold() else { return Ok(Vec::new()) };
+    let namespace = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+    let theirs = namespace(&saved.pid.to_string());
+    if theirs.is_none() || theirs == namespace("self") {
+        // It shares the host's: the init is all that is known.
+        return Ok(vec![saved.pid]);
+    }
+    let entries = std::fs::read_dir("/proc").map_err(io("read", Path::new("/proc")))?;
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let inside = names.filter(|name| name.parse::<i32>().is_ok() && namespace(name) == theirs);
+    Ok(inside.filter_map(|name| name.parse().ok()).collect())
 }
 
 /// What ps(1) of the host says about them; `arguments` empty: `-ef`.

@@ -46,7 +46,7 @@ pub fn run(options: &CreateOptions, detach: bool, keep: bool) -> Result<i32, Run
     if !keep {
         // With a pid namespace the kernel has killed what the init left; without one, this does.
         let joined = dir.has_joined().then(|| RunCgroup::open_at(&saved.cgroups_path)).transpose()?;
-        joined.unwrap_or(launched.cgroup).clear()?;
+        super::kill::clear(&saved, &joined.unwrap_or(launched.cgroup))?;
         dir.remove()?;
         super::kill::after(&saved);
     }

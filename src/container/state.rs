@@ -3,7 +3,7 @@
 use super::cgroup::RunCgroup;
 use super::config::{Hooks, RuntimeConfig};
 use super::error::{RuntimeError, io};
-use crate::sys::process::in_user_namespace;
+use crate::sys::process::is_rootless;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
@@ -36,6 +36,9 @@ pub struct Saved {
     pub bundle: PathBuf,
     /// Path in the hierarchies.
     pub cgroups_path: String,
+    /// systemd's unit that it is the cgroup of, where systemd has made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
     /// From the config.
     pub annotations: BTreeMap<String, String>,
     /// When it was created, RFC 3339.
@@ -119,9 +122,7 @@ pub fn check_id(id: &str) -> Result<(), RuntimeError> {
 /// Where states are kept when none is given: below `XDG_RUNTIME_DIR` for an ordinary user.
 pub fn default_root() -> PathBuf {
     match std::env::var_os("XDG_RUNTIME_DIR") {
-        Some(dir) if !nix::unistd::geteuid().is_root() || in_user_namespace() => {
-            PathBuf::from(dir).join("tarec")
-        }
+        Some(dir) if is_rootless() => PathBuf::from(dir).join("tarec"),
         _ => PathBuf::from(DEFAULT_ROOT),
     }
 }

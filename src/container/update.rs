@@ -4,6 +4,7 @@ use super::cgroup::RunCgroup;
 use super::config::Resources;
 use super::error::RuntimeError;
 use super::state::{StateDir, Status};
+use super::systemd;
 use std::path::Path;
 
 fn refused((field, why): (String, String)) -> RuntimeError {
@@ -24,6 +25,10 @@ pub fn update(root: &Path, id: &str, resources: serde_json::Value) -> Result<(),
     )?;
     super::validate::resources(&parsed).map_err(refused)?;
     dir.note_joined()?;
-    RunCgroup::open_for(&saved.cgroups_path, &parsed)?.update(&parsed)?;
-    Ok(())
+    let cgroup = RunCgroup::open_for(&saved.cgroups_path, &parsed)?;
+    cgroup.must_exist()?;
+    if let Some(unit) = &saved.unit {
+        systemd::update(unit, &parsed, &cgroup)?;
+    }
+    Ok(cgroup.update(&parsed)?)
 }

@@ -174,6 +174,11 @@ pub fn in_user_namespace() -> bool {
     n > 0 && words != ["0", "0", "4294967295"]
 }
 
+/// Whether this process has no power over the host: an ordinary user's, or root's in a user namespace.
+pub fn is_rootless() -> bool {
+    !rustix::process::geteuid().is_root() || in_user_namespace()
+}
+
 /// prlimit(2): sets a limit of another process. `resource`: RLIMIT_* of sys/resource.h.
 pub fn set_limit_of(pid: i32, resource: u32, soft: u64, hard: u64) -> std::io::Result<()> {
     let limit = libc::rlimit { rlim_cur: soft, rlim_max: hard };

@@ -53,9 +53,10 @@ pub fn listen(running: &mut Running, until: &str) -> Said {
     listen_for(running, until, Duration::from_secs(40))
 }
 
-pub fn listen_for(running: &mut Running, until: &str, at_most: Duration) -> Said {
+/// The same with another patience.
+pub fn listen_for(running: &mut Running, until: &str, patience: Duration) -> Said {
     let mut said = Said::default();
-    let deadline = Instant::now() + at_most;
+    let deadline = Instant::now() + patience;
     while said.closed.is_none() && (until.is_empty() || !said.out.contains(until)) {
         assert!(Instant::now() < deadline, "nothing more came after {said:?}");
         match running.next(Duration::from_millis(100)).map(|e| e.kind) {
@@ -86,7 +87,12 @@ pub fn started_within<T>(
 ) -> T {
     let dir = tempfile::tempdir().expect("folder");
     let options = MicroVmOptions { boot_deadline, ..MicroVmOptions::new(dir.path().to_owned()) };
-    let mut target = MicroVmTarget::new(options).expect("these tests need QEMU");
+    started_on(&mut MicroVmTarget::new(options).expect("these tests need QEMU"), job, with)
+}
+
+/// As [`started`], on any target.
+pub fn started_on<T>(target: &mut dyn Target, job: &Job, with: impl FnOnce(&mut Running, &Place) -> T) -> T {
+    let dir = tempfile::tempdir().expect("folder");
     let name = format!("test-{}-machine", std::process::id());
     let place = Place::create(dir.path(), &name, &Limits::default()).expect("place");
     let armed = target.arm(job, &place).expect("arm");

@@ -1,10 +1,12 @@
 //! An ordinary user: with the own id alone, and with ranges by newuidmap.
 
+use crate::support::engines::{Ordinary, image_tar};
 use crate::support::{busybox, errors, in_namespace, text};
 use serde_json::{Value, json};
+use std::io::{Read, Write};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 const USER: u32 = 4242;
 
@@ -52,15 +54,25 @@ impl Home {
 
     /// tarec as that user.
     fn tarec(&self, args: &[&str]) -> Output {
+        self.command(args).output().expect("setpriv (util-linux)")
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
         let id = USER.to_string();
         let mut command = Command::new("setpriv");
         command.args(["--reuid", &id, "--regid", &id, "--clear-groups", "--inh-caps=-all"]).arg(&self.tarec);
         command.args(args).current_dir(self.dir.path().join("bundle"));
-        command.env("XDG_RUNTIME_DIR", self.dir.path()).output().expect("setpriv (util-linux)")
+        command.env("XDG_RUNTIME_DIR", self.dir.path());
+        command
     }
 
     /// Runs `script` with the config of `spec --rootless`, changed.
     fn run(&self, script: &str, change: impl FnOnce(&mut Value)) -> Output {
+        self.configure(script, change);
+        self.tarec(&["run", "rootless"])
+    }
+
+    fn configure(&self, script: &str, change: impl FnOnce(&mut Value)) {
         let file = self.dir.path().join("bundle/config.json");
         let _ = std::fs::remove_file(&file);
         let made = self.tarec(&["spec", "--rootless"]);
@@ -70,7 +82,73 @@ impl Home {
         config["process"]["args"] = json!(["/bin/sh", "-c", script]);
         change(&mut config);
         std::fs::write(&file, config.to_string()).expect("config");
-        self.tarec(&["run", "rootless"])
+    }
+
+    /// Exit code of a verb and what it said; by a file, as a container that stays would hold a pipe open.
+    fn verb(&self, args: &[&str]) -> (i32, String) {
+        let file = tempfile::NamedTempFile::new().expect("file");
+        let both = [0, 1].map(|_| file.reopen().expect("file"));
+        let [out, err] = both;
+        let status =
+            self.command(args).stdin(Stdio::null()).stdout(out).stderr(err).status().expect("setpriv");
+        (status.code().unwrap_or(-1), std::fs::read_to_string(file.path()).expect("output"))
+    }
+}
+
+/// By newuidmap.
+fn map_ranges(config: &mut Value) {
+    let own = json!({"containerID": 0, "hostID": USER, "size": 1});
+    let map = json!([own, {"containerID": 1, "hostID": 200_000, "size": 1000}]);
+    config["linux"]["uidMappings"] = map.clone();
+    config["linux"]["gidMappings"] = map;
+}
+
+/// All verbs on a container without a cgroup of its own, which is what an ordinary user has on v1: those that need one
+/// say so, the others work.
+#[test]
+fn an_ordinary_user_has_all_verbs_without_a_cgroup() {
+    if !in_namespace("rootless::an_ordinary_user_has_all_verbs_without_a_cgroup", &[]) {
+        return;
+    }
+    let home = Home::new();
+    for map in [(|_| ()) as fn(&mut Value), map_ranges] {
+        home.configure("trap 'exit 5' TERM; while :; do sleep 0.05; done", map);
+        let fine = |args: &[&str]| {
+            let (code, said) = home.verb(args);
+            assert_eq!(code, 0, "{args:?}: {said}");
+            said
+        };
+        fine(&["create", "c"]);
+        fine(&["start", "c"]);
+        assert!(fine(&["state", "c"]).contains("\"running\""));
+        assert_eq!(fine(&["exec", "c", "id", "-u"]), "0\n");
+        assert_eq!(home.verb(&["exec", "c", "sh", "-c", "exit 9"]).0, 9);
+        let pid_file = home.dir.path().join("exec.pid");
+        fine(&["exec", "--detach", "--pid-file", &pid_file.display().to_string(), "c", "sleep", "77"]);
+        let second = std::fs::read_to_string(&pid_file).expect("pid file");
+        let table = fine(&["ps", "c"]);
+        assert!(table.lines().any(|l| l.contains(&second) && l.contains("sleep 77")), "{table}");
+        assert!(!table.contains("setpriv"), "{table}");
+        for needs in
+            [&["pause", "c"][..], &["update", "--memory", "9999999", "c"], &["events", "--stats", "c"]]
+        {
+            let (code, said) = home.verb(needs);
+            assert!(code == 1 && said.contains("none was delegated to its user"), "{needs:?}: {said}");
+        }
+        fine(&["kill", "c", "TERM"]);
+        while !fine(&["state", "c"]).contains("\"stopped\"") {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        fine(&["delete", "c"]);
+        fine(&["create", "c"]);
+        fine(&["start", "c"]);
+        fine(&["exec", "--detach", "c", "sleep", "78"]);
+        fine(&["kill", "--all", "c", "KILL"]);
+        while !fine(&["state", "c"]).contains("\"stopped\"") {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        fine(&["delete", "--force", "c"]);
+        assert_eq!(std::fs::read_dir(home.dir.path().join("tarec")).expect("states").count(), 0);
     }
 }
 
@@ -87,10 +165,8 @@ fn an_ordinary_user_runs_a_container() {
     assert!(errors(&output).contains("no cgroup is delegated"), "{}", errors(&output));
     let states = home.dir.path().join("tarec");
     assert_eq!(std::fs::read_dir(states).expect("states").count(), 0, "a state is left");
-    let range = |id: u32| json!([{"containerID": 0, "hostID": id, "size": 1}, {"containerID": 1, "hostID": 200_000, "size": 1000}]);
     let ranges = |c: &mut Value| {
-        c["linux"]["uidMappings"] = range(USER);
-        c["linux"]["gidMappings"] = range(USER);
+        map_ranges(c);
         c["process"]["user"] = json!({"uid": 7, "gid": 8, "additionalGids": [9]});
     };
     let output = home.run("id -u; id -g; id -G; wc -l < /proc/self/uid_map", ranges);
@@ -98,4 +174,37 @@ fn an_ordinary_user_runs_a_container() {
     let foreign = json!([{"containerID": 0, "hostID": 0, "size": 1}]);
     let output = home.run("true", |c| c["linux"]["uidMappings"] = foreign);
     assert!(errors(&output).contains("newuidmap"), "{}", errors(&output));
+}
+
+/// By slirp4netns, which podman starts beside the container; the server is on the host's loopback.
+#[test]
+fn podman_connects_the_container_of_an_ordinary_user() {
+    if !in_namespace("rootless::podman_connects_the_container_of_an_ordinary_user", &["--net"]) {
+        return;
+    }
+    let ready = "ip link set lo up && mount -t tmpfs tmpfs /dev/net && mknod /dev/net/tun c 10 200 && chmod 666 /dev/net/tun";
+    assert!(Command::new("sh").args(["-c", ready]).status().expect("sh").success(), "{ready}");
+    assert!(Path::new("/usr/bin/slirp4netns").exists(), "this test needs slirp4netns: see scripts/test");
+    let server = std::net::TcpListener::bind("127.0.0.1:0").expect("listen");
+    let port = server.local_addr().expect("address").port();
+    std::thread::spawn(move || {
+        for mut client in server.incoming().flatten() {
+            let _ = client.read(&mut [0; 1024]);
+            let _ = client.write_all(b"HTTP/1.0 200 OK\r\n\r\nfrom the host\n");
+        }
+    });
+    let user = Ordinary::new();
+    let tar = image_tar(user.dir.path());
+    let podman =
+        "podman --storage-driver vfs --cgroup-manager cgroupfs --events-backend file --runtime $RUNTIME";
+    let script = format!(
+        "{podman} import {tar} bb:1 >/dev/null
+         for network in none slirp4netns:allow_host_loopback=true; do
+           {podman} run --rm --network $network --ulimit host bb:1 busybox wget -q -O - http://10.0.2.2:{port}/
+           echo $?
+         done
+         kill $(cat $XDG_RUNTIME_DIR/libpod/tmp/pause.pid)"
+    );
+    let output = user.shell(&script);
+    assert_eq!(text(&output), "1\nfrom the host\n0\n", "{}", errors(&output));
 }

@@ -15,7 +15,7 @@ use taremark::target::vm::{Boot, VmTarget};
 use taremark::target::{Place, Target};
 
 /// As [`in_machine_session`], after the system was made: inside there is no network.
-fn in_vm_session(test: &str) -> bool {
+pub fn in_vm_session(test: &str) -> bool {
     static BUILD: Mutex<()> = Mutex::new(());
     let guard = BUILD.lock();
     let init = Path::new(env!("CARGO_BIN_EXE_tare-init"));

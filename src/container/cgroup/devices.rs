@@ -4,6 +4,7 @@ use super::device_program::assemble;
 use super::{CgroupError, RunCgroup};
 use crate::container::config::DeviceRule;
 use crate::sys::bpf;
+use crate::sys::process::is_rootless;
 use std::io::Write;
 use std::os::fd::AsFd;
 
@@ -21,11 +22,18 @@ const DEFAULT: [(&str, i64, i64, &str); 9] = [
     ("c", 136, -1, "rwm"),
 ];
 
-/// Sets the rules of `linux.resources.devices`, and the default ones after them. Nothing where there are none.
+/// Sets the rules of `linux.resources.devices`, and the default ones after them. Nothing where there are none; and on v2
+/// nothing for an ordinary user, who may not load a program, and has no device but those that the host lets the user open.
 pub(super) fn apply(cgroup: &RunCgroup, rules: &[DeviceRule]) -> Result<(), CgroupError> {
-    if rules.is_empty() {
+    if rules.is_empty() || cgroup.hierarchies.is_v2() && is_rootless() {
         return Ok(());
     }
+    let all = with_default(rules);
+    if cgroup.hierarchies.is_v2() { program(cgroup, &all) } else { list(cgroup, &all) }
+}
+
+/// `rules`, and the default ones after them.
+pub(in crate::container) fn with_default(rules: &[DeviceRule]) -> Vec<DeviceRule> {
     let default = DEFAULT.map(|(kind, major, minor, access)| DeviceRule {
         allow: true,
         kind: Some(kind.into()),
@@ -33,8 +41,7 @@ pub(super) fn apply(cgroup: &RunCgroup, rules: &[DeviceRule]) -> Result<(), Cgro
         minor: Some(minor),
         access: Some(access.into()),
     });
-    let all: Vec<DeviceRule> = rules.iter().chain(&default).cloned().collect();
-    if cgroup.hierarchies.is_v2() { program(cgroup, &all) } else { list(cgroup, &all) }
+    rules.iter().chain(&default).cloned().collect()
 }
 
 fn list(cgroup: &RunCgroup, rules: &[DeviceRule]) -> Result<(), CgroupError> {

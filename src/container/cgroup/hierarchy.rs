@@ -202,6 +202,32 @@ impl Hierarchies {
     }
 }
 
+impl Hierarchies {
+    /// v2: whether a child of this process may be born in `path`: that takes the right to write to the `cgroup.procs` of
+    /// their common ancestor (Documentation/admin-guide/cgroup-v2.rst, "Delegation Containment"). v1 knows no such rule.
+    pub(super) fn may_move_to(&self, path: &Path) -> bool {
+        let Self::V2 { root } = self else { return true };
+        let Some(own) = own_of_v2() else { return false };
+        let common = own.components().zip(path.components()).take_while(|(a, b)| a == b).map(|(a, _)| a);
+        let procs = root.join(common.collect::<PathBuf>()).join("cgroup.procs");
+        rustix::fs::access(&procs, rustix::fs::Access::WRITE_OK).is_ok()
+    }
+}
+
+/// This process's cgroup of v2, relative to its root. None where it is not in sight.
+fn own_of_v2() -> Option<PathBuf> {
+    let text = read("/proc/self/cgroup").ok()?;
+    let path = text.lines().find_map(|l| l.strip_prefix("0::/"))?;
+    (!path.starts_with("..")).then(|| path.into())
+}
+
+/// On v2 the cgroup above this process's own, `/a/b`; None on v1, and where there is none above.
+pub(in crate::container) fn parent_of_own() -> Option<String> {
+    let own = own_of_v2().filter(|_| magic(Path::new(USUAL)) == Some(CGROUP2_SUPER_MAGIC))?;
+    let parent = own.parent().filter(|p| !p.as_os_str().is_empty())?;
+    Some(format!("/{}", parent.display()))
+}
+
 /// linux/magic.h
 const CGROUP_SUPER_MAGIC: i64 = 0x0027_e0eb;
 const CGROUP2_SUPER_MAGIC: i64 = 0x6367_7270;

@@ -3,6 +3,7 @@
 
 mod device_program;
 mod devices;
+mod error;
 mod figures;
 mod hierarchy;
 mod late;
@@ -12,109 +13,19 @@ mod resources;
 mod resources_v1;
 mod resources_v2;
 
+pub(super) use devices::with_default as device_rules;
+pub use error::CgroupError;
+use error::io;
 pub use figures::CgroupMemory;
+pub(super) use hierarchy::parent_of_own;
 pub use hierarchy::{Hierarchies, V1Hierarchy};
 pub use limits::Limits;
+pub(super) use resources_v2::weight_of;
 
 use crate::container::config::Resources;
 use crate::sys::spawn::CgroupPlace;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-
-/// Why a cgroup operation failed.
-#[derive(Debug, thiserror::Error)]
-pub enum CgroupError {
-    /// A file or folder of a hierarchy.
-    #[error("{step} {path}")]
-    Io {
-        /// What was tried.
-        step: &'static str,
-        /// On which path.
-        path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// Neither v1 nor v2 with a memory controller is mounted.
-    #[error("no cgroup hierarchy with a memory controller is mounted (see /proc/self/mountinfo)")]
-    NoHierarchy,
-    /// A controller that is not there.
-    #[error("linux.resources needs the cgroup controller {controller}, which this host does not have")]
-    NoController {
-        /// Its name.
-        controller: String,
-    },
-    /// A control file that is not there.
-    #[error(
-        "{path} does not exist: the controller is not enabled for this cgroup, or the kernel is too old for it"
-    )]
-    NoFile {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A value that the kernel does not take.
-    #[error("write {value:?} to {path}")]
-    Value {
-        /// The file.
-        path: PathBuf,
-        /// The value.
-        value: String,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// `unified` on a host of v1.
-    #[error("linux.resources.unified.{file} needs cgroup v2, and this host has v1")]
-    NotUnified {
-        /// Its name.
-        file: String,
-    },
-    /// What v2 has no word for.
-    #[error("linux.resources.{field} is for cgroup v1 alone, and this host has v2")]
-    NotInV2 {
-        /// JSON path below `linux.resources`.
-        field: String,
-    },
-    /// `checkBeforeUpdate` on v2.
-    #[error(
-        "linux.resources.memory.limit: {limit} is less than the {usage} bytes in use (checkBeforeUpdate)"
-    )]
-    BelowUsage {
-        /// As asked for.
-        limit: i64,
-        /// As the kernel counts.
-        usage: String,
-    },
-    /// Somebody else's.
-    #[error("cgroup {path} has processes already: choose another linux.cgroupsPath")]
-    InUse {
-        /// Its folder.
-        path: PathBuf,
-    },
-    /// The program that guards the devices.
-    #[error("device program of {path}")]
-    Devices {
-        /// The cgroup.
-        path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// Still in use after a second.
-    #[error("cgroup {path} is still in use")]
-    Busy {
-        /// Its folder.
-        path: PathBuf,
-    },
-    /// A name or path that would leave the hierarchy.
-    #[error("cgroup path {path:?} is not plain")]
-    Path {
-        /// As given.
-        path: String,
-    },
-}
-
-fn io(step: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> CgroupError {
-    let path = path.to_owned();
-    move |source| CgroupError::Io { step, path, source }
-}
 
 /// One cgroup, in every hierarchy that matters, at the same path in each.
 #[derive(Debug)]
@@ -176,10 +87,12 @@ impl RunCgroup {
         matches!(&self.hierarchies, Hierarchies::V1(all) if all.is_empty())
     }
 
-    /// Whether this process may make it: its nearest folder that exists can be written to, in every hierarchy.
+    /// Whether this process may make it: its nearest folder that exists can be written to, in every hierarchy,
+    /// and its processes may be moved there.
     pub fn may_be_made(&self) -> bool {
         let writable = |dir: &Path| rustix::fs::access(dir, rustix::fs::Access::WRITE_OK).is_ok();
-        self.dirs().iter().all(|dir| dir.ancestors().find(|d| d.exists()).is_some_and(writable))
+        self.hierarchies.may_move_to(&self.path)
+            && self.dirs().iter().all(|dir| dir.ancestors().find(|d| d.exists()).is_some_and(writable))
     }
 
     /// A cgroup with processes is somebody else's.
@@ -263,11 +176,20 @@ impl RunCgroup {
         }
     }
 
-    /// v2: its folder, in which clone3 lets a child be born.
+    /// v2: its folder, in which clone3 lets a child be born. None where it has none, see [`Self::nowhere`].
     pub fn open_v2(&self) -> Result<Option<OwnedFd>, CgroupError> {
         let Hierarchies::V2 { root } = &self.hierarchies else { return Ok(None) };
         let dir = root.join(&self.path);
-        std::fs::File::open(&dir).map(|f| Some(f.into())).map_err(io("open", &dir))
+        match std::fs::File::open(&dir) {
+            Ok(dir) => Ok(Some(dir.into())),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(io("open", &dir)(e)),
+        }
+    }
+
+    /// An error where it has no folder at all, because it is [`Self::nowhere`].
+    pub fn must_exist(&self) -> Result<(), CgroupError> {
+        if self.dirs().iter().any(|dir| dir.exists()) { Ok(()) } else { Err(CgroupError::Nowhere) }
     }
 
     /// v1: the files by which a process of one thread joins it, see [`join`].

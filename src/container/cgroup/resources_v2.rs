@@ -61,7 +61,7 @@ fn memory(set: &Setter, m: &Memory) -> Result<(), CgroupError> {
 }
 
 /// Shares of 2 to 262144 to a weight of 1 to 10000, linear, as runc and crun documented it.
-pub(super) fn weight_of(shares: u64) -> u64 {
+pub(in crate::container) fn weight_of(shares: u64) -> u64 {
     1 + (shares.clamp(2, 262_144) - 2) * 9999 / 262_142
 }
 
