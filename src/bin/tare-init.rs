@@ -22,7 +22,15 @@ fn main() -> std::process::ExitCode {
             }
             return std::process::ExitCode::SUCCESS;
         }
-        _ => {}
+        Some(how) => {
+            let path = std::env::args().nth(2).unwrap_or_default();
+            if let Some(copied) = taremark::guest::copy_program::copy(how, &path) {
+                let Err(e) = copied else { return std::process::ExitCode::SUCCESS };
+                let _ = writeln!(std::io::stderr(), "{e}");
+                return std::process::ExitCode::FAILURE;
+            }
+        }
+        None => {}
     }
     let _ = writeln!(
         std::io::stderr(),

@@ -50,6 +50,11 @@ pub fn plain(_: &LifeError) -> u8 {
     125
 }
 
+/// Rows and columns of the caller's terminal; 0, as the kernel has it, where there is none.
+pub fn terminal_size() -> (u16, u16) {
+    rustix::termios::tcgetwinsize(std::io::stdin()).map_or((0, 0), |s| (s.ws_row, s.ws_col))
+}
+
 /// `K=V`, or `K` with the value that this program has.
 pub fn variable(text: &str) -> Result<String, String> {
     match text.split_once('=') {

@@ -2,7 +2,7 @@
 
 use super::containers::open;
 use super::failure::Usage;
-use crate::life::cp::{from_container, root_of, to_container};
+use crate::life::cp::{files_of, from_container, to_container};
 use std::process::ExitCode;
 
 #[derive(Debug, clap::Args)]
@@ -27,11 +27,11 @@ pub fn run(a: &Arguments) -> anyhow::Result<ExitCode> {
     match (of_container(&a.from), of_container(&a.to)) {
         (Some((name, path)), None) => {
             let (folder, spec) = root.find(name)?;
-            from_container(&root_of(&folder, &spec)?, &path, &a.to)?;
+            from_container(&files_of(&folder, &spec)?, &path, &a.to)?;
         }
         (None, Some((name, path))) => {
             let (folder, spec) = root.find(name)?;
-            to_container(&root_of(&folder, &spec)?, &a.from, &path)?;
+            to_container(&files_of(&folder, &spec)?, &a.from, &path)?;
         }
         _ => {
             let what = "one of the two, and only one, is CONTAINER:PATH".to_owned();

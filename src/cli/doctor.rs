@@ -63,15 +63,18 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     let removed = clean_dead()?.into_iter().map(|l| l.session).collect::<Vec<_>>();
     if arguments.clean {
+        let tables = clean_containers()?;
         if arguments.json {
-            println!("{}", serde_json::json!({ "schema": 1, "removed": removed }));
-        } else if removed.is_empty() {
-            println!("nothing was left by killed benches");
+            println!("{}", serde_json::json!({ "schema": 1, "removed": removed, "tables": tables }));
+        } else if removed.is_empty() && tables.is_empty() {
+            println!("nothing was left by killed benches and containers");
         }
         removed
             .iter()
             .filter(|_| !arguments.json)
             .for_each(|r| println!("removed what session {r} had left"));
+        let tables = tables.iter().filter(|_| !arguments.json);
+        tables.for_each(|t| println!("removed the rules {t} of a container that is gone"));
         return Ok(ExitCode::SUCCESS);
     }
     let findings = Findings { schema: 1, targets: find(&arguments.machine, &arguments.targets), removed };
@@ -90,6 +93,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let wanted = |f: &&Finding| !arguments.targets.is_empty() || targets::KNOWN.contains(&f.target.as_str());
     let known = findings.targets.iter().filter(wanted);
     Ok(if known.into_iter().all(usable) { ExitCode::SUCCESS } else { ExitCode::from(LACKS) })
+}
+
+/// What containers have left whose monitors were killed: the same as before any of their commands, and the rules of
+/// those whose folders are gone as well.
+fn clean_containers() -> anyhow::Result<Vec<String>> {
+    let path = crate::life::folder::default_root();
+    if !path.is_dir() {
+        return Ok(Vec::new());
+    }
+    Ok(crate::life::network::nft::sweep(&super::containers::open()?)?)
 }
 
 fn show(finding: &Finding) {

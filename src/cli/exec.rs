@@ -4,8 +4,10 @@ use super::containers::{open, variable};
 use super::failure;
 use crate::life::LifeError;
 use crate::life::exec::{Request, exec};
+use crate::life::folder::{Root, default_root};
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -24,6 +26,9 @@ pub struct Arguments {
     /// Name or number, with :GROUP
     #[arg(short, long)]
     user: Option<String>,
+    /// Kill it after so many seconds
+    #[arg(long, hide = true, value_name = "SECONDS")]
+    timeout: Option<f64>,
     /// Name or ID
     container: String,
     /// Program and arguments
@@ -43,7 +48,9 @@ fn start(a: &Arguments) -> anyhow::Result<ExitCode> {
     if a.tty && !std::io::stdin().is_terminal() {
         anyhow::bail!("-t wants a terminal on standard input, and this is none");
     }
-    let (folder, spec) = open()?.find(&a.container)?;
+    // A check of a monitor's leaves alone what other monitors have left.
+    let root = if a.timeout.is_some() { Root::open(&default_root())? } else { open()? };
+    let (folder, spec) = root.find(&a.container)?;
     let request = Request {
         argv: a.command.clone(),
         env: a.env.iter().filter(|e| !e.is_empty()).cloned().collect(),
@@ -51,6 +58,8 @@ fn start(a: &Arguments) -> anyhow::Result<ExitCode> {
         user: a.user.clone(),
         interactive: a.interactive,
         terminal: a.tty,
+        timeout: a.timeout.and_then(|s| Duration::try_from_secs_f64(s).ok()),
+        size: super::containers::terminal_size(),
     };
     Ok(ExitCode::from(super::containers::exit_code(exec(&folder, &spec, &request)?)))
 }

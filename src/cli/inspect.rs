@@ -1,11 +1,15 @@
 //! `taremark inspect`.
 
 use super::containers::open;
+use super::template::{self, Format};
 use crate::life::inspect::inspect;
 use std::process::ExitCode;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
+    /// json, or words with {{.State.Status}} and the like in them
+    #[arg(short, long, value_parser = template::parse, default_value = "json", hide_default_value = true)]
+    format: Format,
     /// Names or IDs
     #[arg(required = true, value_name = "CONTAINER")]
     containers: Vec<String>,
@@ -18,6 +22,6 @@ pub fn run(a: &Arguments) -> anyhow::Result<ExitCode> {
         let (folder, spec) = root.find(name)?;
         all.push(inspect(&folder, &spec, &folder.state()?));
     }
-    println!("{}", serde_json::to_string_pretty(&all)?);
+    template::print_all(&a.format, &all)?;
     Ok(ExitCode::SUCCESS)
 }

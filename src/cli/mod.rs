@@ -14,11 +14,14 @@ mod compat;
 mod completions;
 mod containers;
 mod cp;
+mod create;
 mod density;
 mod doctor;
+mod duration;
 mod exec;
 mod failure;
 mod fleet;
+mod healthcheck;
 mod history;
 mod image;
 mod inspect;
@@ -30,20 +33,26 @@ mod man;
 mod merge;
 mod monitor;
 mod others;
+mod pause;
 mod port;
 mod profile;
 mod progress;
 mod ps;
 mod report;
+mod restart;
 mod resume;
 mod rm;
 mod run;
 mod shard;
+mod start;
 mod stats;
 mod stop;
+mod table;
 mod targets;
+mod template;
 mod time;
 mod vm;
+mod volume;
 mod wait;
 mod workloads;
 
@@ -90,6 +99,16 @@ enum Verb {
     Image(image::Arguments),
     /// Run an image in a container, a microVM, or as a bare process
     Run(Box<run::Arguments>),
+    /// Make a container without starting it
+    Create(Box<create::Arguments>),
+    /// Start containers that were made or have ended
+    Start(start::Arguments),
+    /// Stop containers and start them
+    Restart(restart::Arguments),
+    /// Let containers stand still
+    Pause(pause::Arguments),
+    /// Let containers that stand still go on
+    Unpause(pause::Arguments),
     /// List containers
     Ps(ps::Arguments),
     /// Show what a container has written
@@ -108,6 +127,10 @@ enum Verb {
     Stats(stats::Arguments),
     /// Copy files between a container and the host
     Cp(cp::Arguments),
+    /// Make, list, inspect and remove volumes
+    Volume(volume::Arguments),
+    /// Check a container's health now
+    Healthcheck(healthcheck::Arguments),
     /// Wait for containers to end and print their exit codes
     Wait(wait::Arguments),
     /// Show where a container's ports are published
@@ -132,7 +155,10 @@ enum Verb {
 /// Parses the process's arguments and does what they say.
 pub fn main() -> ExitCode {
     failure::end_quietly_with_the_reader();
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(e) => return not_parsed(&e),
+    };
     let _ = crate::target::lookup::own_path();
     let done = match arguments.verb {
         Verb::Bench(a) => bench::run(&a),
@@ -147,6 +173,11 @@ pub fn main() -> ExitCode {
         Verb::Compat(a) => compat::run(&a),
         Verb::Image(a) => image::run(&a),
         Verb::Run(a) => run::run(&a),
+        Verb::Create(a) => create::run(&a),
+        Verb::Start(a) => start::run(&a),
+        Verb::Restart(a) => restart::run(&a),
+        Verb::Pause(a) => pause::run(&a, true),
+        Verb::Unpause(a) => pause::run(&a, false),
         Verb::Ps(a) => ps::run(&a),
         Verb::Logs(a) => logs::run(&a),
         Verb::Exec(a) => exec::run(&a),
@@ -156,6 +187,8 @@ pub fn main() -> ExitCode {
         Verb::Inspect(a) => inspect::run(&a),
         Verb::Stats(a) => stats::run(&a),
         Verb::Cp(a) => cp::run(&a),
+        Verb::Volume(a) => volume::run(&a),
+        Verb::Healthcheck(a) => healthcheck::run(&a),
         Verb::Wait(a) => wait::run(&a),
         Verb::Port(a) => port::run(&a),
         Verb::Monitor(a) => monitor::run(&a),
@@ -167,4 +200,14 @@ pub fn main() -> ExitCode {
         Verb::Man(a) => man::run(&a),
     };
     done.unwrap_or_else(|e| failure::show(&e))
+}
+
+/// Prints it. Where the exit code may be the workload's, a mistake in the arguments is told from that as podman does.
+fn not_parsed(e: &clap::Error) -> ExitCode {
+    let _ = e.print();
+    let verb = std::env::args().nth(1).unwrap_or_default();
+    match e.exit_code() {
+        2 if ["run", "create", "exec", "start"].contains(&verb.as_str()) => ExitCode::from(125),
+        code => ExitCode::from(u8::try_from(code).unwrap_or(2)),
+    }
 }

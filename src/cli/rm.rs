@@ -11,6 +11,9 @@ pub struct Arguments {
     /// Those that run, too; one that is not there is no error
     #[arg(short, long)]
     force: bool,
+    /// The volumes that nobody gave a name, too
+    #[arg(short, long)]
+    volumes: bool,
     /// Every container
     #[arg(short, long)]
     all: bool,
@@ -29,20 +32,20 @@ pub fn run(a: &Arguments) -> anyhow::Result<ExitCode> {
         let root = open()?;
         let there = |name: &&String| !matches!(root.find(name), Err(LifeError::NotFound(_)));
         let names: Vec<String> = names.iter().filter(there).cloned().collect();
-        return remove(&names, true);
+        return remove(&names, true, a.volumes);
     }
-    remove(&names, false)
+    remove(&names, false, a.volumes)
 }
 
 /// podman's exit codes: 1 no such container, 2 one that runs.
-fn remove(names: &[String], force: bool) -> anyhow::Result<ExitCode> {
+fn remove(names: &[String], force: bool, volumes: bool) -> anyhow::Result<ExitCode> {
     let code = |e: &LifeError| match e {
         LifeError::NotFound(_) => 1,
         LifeError::State { .. } => 2,
         _ => 125,
     };
     each(names, code, |folder, spec, name| {
-        rm(folder, spec, force)?;
+        rm(folder, spec, force, volumes)?;
         Ok(name.to_owned())
     })
 }

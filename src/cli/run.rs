@@ -6,18 +6,28 @@ use crate::image::store::Store;
 use crate::life::LifeError;
 use crate::life::attach::{self, End};
 use crate::life::folder::Folder;
-use crate::life::ports::{self, Port};
+use crate::life::health;
+use crate::life::ports::{self, Carrier, Port};
 use crate::life::run::{Request, launch, settle};
 use crate::life::spec::{NetworkMode, Spec, TargetKind};
 use crate::life::volume::{self, Volume};
 use std::io::IsTerminal;
+use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
+use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Do not wait: print the ID and return
     #[arg(short, long)]
     detach: bool,
+    #[command(flatten)]
+    what: What,
+}
+
+/// What a container is made of: the same for `run` and `create`.
+#[derive(Debug, clap::Args)]
+pub struct What {
     /// Keep standard input open
     #[arg(short, long)]
     interactive: bool,
@@ -33,9 +43,15 @@ pub struct Arguments {
     /// Publish a port; may be given again
     #[arg(short, long, value_name = "[[IP:][HOSTPORT]:]PORT[/udp]", value_parser = published)]
     publish: Vec<PortList>,
-    /// Show a file or folder of the host; may be given again
-    #[arg(short, long, value_name = "HOST:CONTAINER[:ro]", value_parser = volume::parse)]
+    /// Who carries published ports: auto, nftables (the kernel) or forwarder (the monitor, in user space)
+    #[arg(long, default_value = "auto", value_name = "WHO")]
+    publish_by: Carrier,
+    /// Show a file or folder of the host, or a volume by its name; may be given again
+    #[arg(short, long, value_name = "[HOST|NAME:]CONTAINER[:ro]", value_parser = volume::parse)]
     volume: Vec<Volume>,
+    /// The same in other words; may be given again
+    #[arg(long, value_name = "type=bind|volume,src=…,dst=…[,ro]", value_parser = volume::parse_mount)]
+    mount: Vec<Volume>,
     /// Set a variable, or pass one on; may be given again
     #[arg(short, long, value_name = "K[=V]", value_parser = variable)]
     env: Vec<String>,
@@ -66,6 +82,8 @@ pub struct Arguments {
     /// container, microvm or process: the same image, another box
     #[arg(long, default_value = "container")]
     target: TargetKind,
+    #[command(flatten)]
+    health: HealthArguments,
     /// Another OCI runtime for the container
     #[arg(long, value_name = "PROGRAM")]
     runtime: Option<String>,
@@ -75,6 +93,29 @@ pub struct Arguments {
     /// Arguments, instead of the image's
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
     command: Vec<String>,
+}
+
+/// Of checks.
+#[derive(Debug, clap::Args)]
+pub struct HealthArguments {
+    /// Check health by this line, or JSON array, instead of the image's; none: not at all
+    #[arg(long, value_name = "CMD")]
+    health_cmd: Option<String>,
+    /// Between checks [default: the image's, or 30s]
+    #[arg(long, value_name = "TIME", value_parser = super::duration::parse)]
+    health_interval: Option<Duration>,
+    /// For a check to end [default: the image's, or 30s]
+    #[arg(long, value_name = "TIME", value_parser = super::duration::parse)]
+    health_timeout: Option<Duration>,
+    /// As long as it is this young, bad checks do not count
+    #[arg(long, value_name = "TIME", value_parser = super::duration::parse)]
+    health_start_period: Option<Duration>,
+    /// Bad checks in a row that make it unhealthy [default: the image's, or 3]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    health_retries: Option<u32>,
+    /// Check nothing, whatever the image says
+    #[arg(long, conflicts_with = "health_cmd")]
+    no_healthcheck: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -111,25 +152,21 @@ pub fn run(a: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 fn start(a: &Arguments) -> anyhow::Result<ExitCode> {
-    if a.tty && !a.detach && !std::io::stdin().is_terminal() {
-        anyhow::bail!("-t wants a terminal on standard input, and this is none");
+    if a.what.tty && a.what.interactive && !a.detach && !std::io::stdin().is_terminal() {
+        eprintln!("taremark: standard input is no terminal: -t and -i might not work properly together");
     }
     let root = open()?;
     let store = Store::open(&Store::default_root())?;
-    let request = request(a);
+    let request = a.what.request();
     warn(&request);
     let mut spec = settle(&store, request)?;
     let (folder, mut socket) = launch(&root, &mut spec)?;
-    match attach::first_word(&mut socket)? {
-        End::Failed(code, text) => return Err(LifeError::NotStarted { code, text }.into()),
-        End::Lost => return Err(silent(&folder, &spec).into()),
-        End::Exited(_) => {}
-    }
+    started(&folder, &spec, &mut socket)?;
     if a.detach {
         println!("{}", spec.id);
         return Ok(ExitCode::SUCCESS);
     }
-    let end = attach::carry(socket, attach::Options { input: a.interactive, terminal: a.tty })?;
+    let end = attach::carry(socket, attach::Options { input: a.what.interactive, terminal: a.what.tty })?;
     let code = match end {
         End::Exited(code) => code,
         // Its monitor was killed: another takes over, and knows how it ends.
@@ -138,27 +175,49 @@ fn start(a: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(super::containers::exit_code(code)))
 }
 
-fn request(a: &Arguments) -> Request {
-    Request {
-        reference: a.reference.clone(),
-        arguments: a.command.clone(),
-        entrypoint: a.entrypoint.clone().map(|w| w.0),
-        name: a.name.clone(),
-        target: a.target,
-        env: a.env.iter().filter(|e| !e.is_empty()).cloned().collect(),
-        cwd: a.workdir.clone(),
-        user: a.user.clone(),
-        hostname: a.hostname.clone(),
-        cpus: a.cpus,
-        memory_bytes: a.memory,
-        read_only: a.read_only,
-        terminal: a.tty,
-        interactive: a.interactive,
-        remove: a.rm,
-        network: a.network.clone(),
-        ports: a.publish.iter().flat_map(|p| p.0.clone()).collect(),
-        volumes: a.volume.clone(),
-        runtime: a.runtime.clone(),
+/// Waits for a monitor's first word: the workload runs, or why it does not.
+pub fn started(folder: &Folder, spec: &Spec, socket: &mut UnixStream) -> Result<(), LifeError> {
+    match attach::first_word(socket)? {
+        End::Failed(code, text) => Err(LifeError::NotStarted { code, text }),
+        End::Lost => Err(silent(folder, spec)),
+        End::Exited(_) => Ok(()),
+    }
+}
+
+impl What {
+    pub fn request(&self) -> Request {
+        let (a, health) = (self, &self.health);
+        Request {
+            reference: a.reference.clone(),
+            arguments: a.command.clone(),
+            entrypoint: a.entrypoint.clone().map(|w| w.0),
+            name: a.name.clone(),
+            target: a.target,
+            env: a.env.iter().filter(|e| !e.is_empty()).cloned().collect(),
+            cwd: a.workdir.clone(),
+            user: a.user.clone(),
+            hostname: a.hostname.clone(),
+            cpus: a.cpus,
+            memory_bytes: a.memory,
+            read_only: a.read_only,
+            terminal: a.tty,
+            terminal_size: super::containers::terminal_size(),
+            interactive: a.interactive,
+            remove: a.rm,
+            network: a.network.clone(),
+            publish_by: a.publish_by,
+            ports: a.publish.iter().flat_map(|p| p.0.clone()).collect(),
+            volumes: a.volume.iter().chain(&a.mount).cloned().collect(),
+            health: health::Request {
+                command: health.health_cmd.clone(),
+                interval: health.health_interval,
+                timeout: health.health_timeout,
+                start_period: health.health_start_period,
+                retries: health.health_retries,
+                none: health.no_healthcheck,
+            },
+            runtime: a.runtime.clone(),
+        }
     }
 }
 

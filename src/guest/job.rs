@@ -31,6 +31,10 @@ pub struct GuestJob {
     pub scratch: bool,
     /// With standard input, by [`super::wire::ToGuest::Input`]; else it is empty.
     pub stdin: bool,
+    /// With a terminal of the guest's, of this many rows and columns; its output is all of descriptor 1.
+    pub terminal: Option<(u16, u16)>,
+    /// Whether the host says [`super::wire::ToGuest::Heard`], so that no more output is under way than it can keep.
+    pub paced: bool,
     /// Made read-only before the workload starts; `/` is the root.
     pub read_only: Vec<String>,
     /// Whether to wait, with all made ready, for [`super::wire::ToGuest::Resume`] and another job on the same image.
@@ -57,6 +61,8 @@ pub struct GuestExec {
     pub groups: Vec<u32>,
     /// With standard input.
     pub stdin: bool,
+    /// As [`GuestJob::terminal`].
+    pub terminal: Option<(u16, u16)>,
 }
 
 /// How `eth0` is set up: no DHCP, no ARP.

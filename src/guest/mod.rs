@@ -4,6 +4,8 @@
 //! starts the workload, carries its output, and tells how it ended.
 
 mod boot;
+pub mod copy;
+pub mod copy_program;
 mod error;
 mod files;
 mod host_files;
@@ -13,6 +15,7 @@ mod network;
 mod program;
 mod resume;
 mod serve;
+mod stdio;
 pub mod vsock;
 pub mod wire;
 

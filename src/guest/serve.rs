@@ -30,6 +30,8 @@ pub(super) fn serve(
         ids: (job.uid, job.gid),
         groups: &job.groups,
         stdin: job.stdin,
+        terminal: job.terminal,
+        paced: job.paced,
     };
     let workload = Program::start(&plan, || port::stamp(port::INIT))?;
     let mut all = vec![workload];
@@ -90,6 +92,16 @@ fn take_orders(
                     all[n].input(&bytes);
                 }
             }
+            ToGuest::Heard(id, bytes) => {
+                if let Some(n) = of(all, id) {
+                    all[n].heard(bytes);
+                }
+            }
+            ToGuest::Size(id, rows, columns) => {
+                if let Some(n) = of(all, id) {
+                    all[n].set_size(rows, columns);
+                }
+            }
             ToGuest::Exec(exec) => match start_second(&exec) {
                 Ok(program) => all.push(program),
                 Err(e) => say(channel, &ToHost::ExecFailed(exec.id, e.to_string()))?,
@@ -119,6 +131,8 @@ fn start_second(exec: &GuestExec) -> Result<Program, GuestError> {
         ids: (exec.uid, exec.gid),
         groups: &exec.groups,
         stdin: exec.stdin,
+        terminal: exec.terminal,
+        paced: true,
     };
     Program::start(&plan, || {})
 }

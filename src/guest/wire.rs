@@ -6,9 +6,15 @@
 pub use super::job::{GuestExec, GuestJob, GuestMemory, GuestNetwork};
 
 /// Raised with every change of a message. Host and guest init of different versions do not talk.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// Longest frame, kind and body; a job with a large environment has to fit.
 pub const MAX_FRAME: usize = 1 << 20;
+/// Most bytes of one program's input that the host sends without being told that they were taken: what a guest has to
+/// keep for a program that does not read.
+pub const INPUT_WINDOW: usize = 256 << 10;
+/// Most bytes of one program's output that the guest sends without being told that they were heard, where the host says
+/// that it does.
+pub const OUTPUT_WINDOW: usize = 1 << 20;
 /// Name of the channel's virtio port.
 pub const PORT_NAME: &str = "taremark";
 
@@ -32,6 +38,11 @@ pub enum ToGuest {
     Input(u32, Vec<u8>),
     /// A signal for a second process.
     SignalExec(u32, i32),
+    /// So many bytes of output of the workload (0) or of a second process have got to where they belong; see
+    /// [`OUTPUT_WINDOW`].
+    Heard(u32, u32),
+    /// Rows and columns of the terminal of the workload (0) or of a second process.
+    Size(u32, u16, u16),
     /// The machine was restored: time and randomness are those of the day it was saved.
     Resume {
         /// The time now, nanoseconds of CLOCK_REALTIME.
@@ -62,6 +73,8 @@ pub enum ToHost {
     ExecEnded(u32, i32),
     /// A second process could not be started, and why.
     ExecFailed(u32, String),
+    /// The workload (0) or a second process has taken so many bytes of its input, or will never: see [`INPUT_WINDOW`].
+    Taken(u32, u32),
     /// All is made ready for the workload that is to be held.
     Held,
 }
@@ -131,6 +144,10 @@ impl Message for ToGuest {
             Self::Exec(exec) => (7, serde_json::to_vec(exec).unwrap_or_default()),
             Self::Input(id, bytes) => (8, [&id.to_le_bytes(), bytes.as_slice()].concat()),
             Self::SignalExec(id, n) => (9, [id.to_le_bytes(), n.to_le_bytes()].concat()),
+            Self::Heard(id, n) => (11, [id.to_le_bytes(), n.to_le_bytes()].concat()),
+            Self::Size(id, rows, columns) => {
+                (10, [&id.to_le_bytes()[..], &rows.to_le_bytes(), &columns.to_le_bytes()].concat())
+            }
             Self::Resume { realtime_ns, seed } => (5, [&realtime_ns.to_le_bytes()[..], seed].concat()),
         }
     }
@@ -151,6 +168,15 @@ impl Message for ToGuest {
             9 => {
                 let (id, n) = numbered(kind, body)?;
                 Ok(Self::SignalExec(id, i32::from_le_bytes(exactly(kind, n)?)))
+            }
+            10 => {
+                let (id, size) = numbered(kind, body)?;
+                let [a, b, c, d] = exactly(kind, size)?;
+                Ok(Self::Size(id, u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d])))
+            }
+            11 => {
+                let (id, n) = numbered(kind, body)?;
+                Ok(Self::Heard(id, u32::from_le_bytes(exactly(kind, n)?)))
             }
             5 => {
                 let both: [u8; 40] = exactly(kind, body)?;
@@ -175,6 +201,7 @@ impl Message for ToHost {
             Self::ExecOutput(id, fd, bytes) => (8, [&id.to_le_bytes(), &[*fd][..], bytes].concat()),
             Self::ExecEnded(id, code) => (9, [id.to_le_bytes(), code.to_le_bytes()].concat()),
             Self::ExecFailed(id, why) => (10, [&id.to_le_bytes(), why.as_bytes()].concat()),
+            Self::Taken(id, n) => (11, [id.to_le_bytes(), n.to_le_bytes()].concat()),
             Self::Held => (7, Vec::new()),
         }
     }
@@ -207,6 +234,10 @@ impl Message for ToHost {
             }
             10 => numbered(kind, body)
                 .map(|(id, why)| Self::ExecFailed(id, String::from_utf8_lossy(why).into_owned())),
+            11 => {
+                let (id, n) = numbered(kind, body)?;
+                Ok(Self::Taken(id, u32::from_le_bytes(exactly(kind, n)?)))
+            }
             7 => exactly::<0>(kind, body).map(|_| Self::Held),
             kind => Err(WireError::Kind { kind }),
         }
@@ -255,118 +286,4 @@ impl Decoder {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn job() -> impl Strategy<Value = ToGuest> {
-        let strings = || prop::collection::vec(any::<String>(), 0..4);
-        let net = (any::<[u8; 4]>(), any::<u8>(), any::<[u8; 6]>());
-        let rest = (any::<(u32, u32)>(), prop::option::of(net), any::<bool>());
-        (strings(), strings(), any::<String>(), rest).prop_map(
-            |(argv, env, cwd, ((uid, gid), net, scratch))| {
-                let network = net.map(|(a, prefix, host_mac)| GuestNetwork {
-                    address: a.into(),
-                    prefix,
-                    host: a.into(),
-                    host_mac,
-                });
-                let hostname = "h".into();
-                let groups = vec![uid];
-                let open_files = (1024, 4096);
-                let version = VERSION;
-                let job = GuestJob {
-                    version,
-                    argv,
-                    env,
-                    cwd,
-                    uid,
-                    gid,
-                    groups,
-                    hostname,
-                    open_files,
-                    network,
-                    scratch,
-                    stdin: !scratch,
-                    read_only: vec!["/".into()],
-                    hold: !scratch,
-                };
-                ToGuest::Job(Box::new(job))
-            },
-        )
-    }
-
-    fn to_guest() -> impl Strategy<Value = ToGuest> {
-        let small = prop_oneof![
-            any::<i32>().prop_map(ToGuest::Signal),
-            Just(ToGuest::AskMemory),
-            any::<u64>().prop_map(ToGuest::Echo),
-            any::<(u64, [u8; 32])>().prop_map(|(realtime_ns, seed)| ToGuest::Resume { realtime_ns, seed }),
-            any::<Vec<u8>>().prop_map(ToGuest::Files),
-            any::<(u32, Vec<u8>)>().prop_map(|(id, b)| ToGuest::Input(id, b)),
-            any::<(u32, i32)>().prop_map(|(id, n)| ToGuest::SignalExec(id, n)),
-            any::<(u32, Vec<String>)>().prop_map(|(id, argv)| {
-                ToGuest::Exec(Box::new(GuestExec { id, argv, ..GuestExec::default() }))
-            }),
-        ];
-        prop_oneof![job(), small]
-    }
-
-    fn to_host() -> impl Strategy<Value = ToHost> {
-        prop_oneof![
-            any::<u32>().prop_map(ToHost::Hello),
-            (1u8..=2, any::<Vec<u8>>()).prop_map(|(fd, b)| ToHost::Output(fd, b)),
-            any::<(u64, u64)>().prop_map(|(total_bytes, available_bytes)| ToHost::Memory(GuestMemory {
-                total_bytes,
-                available_bytes
-            })),
-            any::<u64>().prop_map(ToHost::Echo),
-            any::<i32>().prop_map(ToHost::Exited),
-            any::<String>().prop_map(ToHost::Failed),
-            (any::<u32>(), 1u8..=2, any::<Vec<u8>>()).prop_map(|(id, fd, b)| ToHost::ExecOutput(id, fd, b)),
-            any::<(u32, i32)>().prop_map(|(id, code)| ToHost::ExecEnded(id, code)),
-            any::<(u32, String)>().prop_map(|(id, why)| ToHost::ExecFailed(id, why)),
-            Just(ToHost::Held),
-        ]
-    }
-
-    /// All messages of `stream`, which arrives in pieces of `piece` bytes.
-    fn decode<M: Message>(stream: &[u8], piece: usize) -> Result<Vec<M>, WireError> {
-        let mut decoder = Decoder::default();
-        let mut all = Vec::new();
-        for bytes in stream.chunks(piece) {
-            decoder.feed(bytes);
-            while let Some(message) = decoder.take()? {
-                all.push(message);
-            }
-        }
-        Ok(all)
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_sent_arrives(a in prop::collection::vec(to_guest(), 0..5), b in prop::collection::vec(to_host(), 0..5), piece in 1usize..40) {
-            let stream: Vec<u8> = a.iter().flat_map(Message::frame).collect();
-            prop_assert_eq!(decode::<ToGuest>(&stream, piece).expect("to guest"), a);
-            let stream: Vec<u8> = b.iter().flat_map(Message::frame).collect();
-            prop_assert_eq!(decode::<ToHost>(&stream, piece).expect("to host"), b);
-        }
-
-        #[test]
-        fn any_bytes_are_borne(bytes in any::<Vec<u8>>(), kind in any::<u8>(), piece in 1usize..40) {
-            let _ = decode::<ToGuest>(&bytes, piece);
-            let _ = decode::<ToHost>(&bytes, piece);
-            let _ = ToGuest::from_parts(kind, &bytes);
-            let _ = ToHost::from_parts(kind, &bytes);
-        }
-    }
-
-    #[test]
-    fn other_versions_and_absurd_lengths_are_refused() {
-        let json = br#"{"version":99,"argv":[],"env":[],"cwd":"/","uid":0,"gid":0,"groups":[],"hostname":"","open_files":[1,1],"network":null,"scratch":false,"stdin":false,"read_only":[],"hold":false}"#;
-        let e = ToGuest::from_parts(1, json).expect_err("version 99");
-        assert!(e.to_string().contains("version 99"), "{e}");
-        let e = decode::<ToHost>(&u32::MAX.to_le_bytes(), 4).expect_err("4 GiB");
-        assert!(matches!(e, WireError::Length { .. }), "{e}");
-    }
-}
+mod tests;

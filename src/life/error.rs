@@ -51,6 +51,17 @@ pub enum LifeError {
     /// A name that is none.
     #[error("names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: {0:?}")]
     BadName(String),
+    /// Unknown.
+    #[error("no volume with name {0:?} found: no such volume")]
+    NoVolume(String),
+    /// A container needs it.
+    #[error("volume {name} is being used by the following container(s): {users}")]
+    VolumeInUse {
+        /// Its name.
+        name: String,
+        /// The containers' names.
+        users: String,
+    },
     /// An argument that was understood too late for the command line's parser.
     #[error("{0}")]
     Argument(String),
@@ -83,12 +94,18 @@ pub enum LifeError {
     /// A machine.
     #[error("machine")]
     Machine(#[from] crate::machine::MachineError),
+    /// The runtime's room.
+    #[error("freezer")]
+    Freezer(#[from] crate::container::RuntimeError),
     /// Cgroups.
     #[error("cgroup")]
     Cgroup(#[from] crate::container::cgroup::CgroupError),
     /// Starting a program.
     #[error("start")]
     Spawn(#[from] crate::sys::spawn::SpawnError),
+    /// Copying files.
+    #[error(transparent)]
+    Copy(#[from] crate::guest::GuestError),
     /// Links and addresses.
     #[error("{step}")]
     Network {
@@ -119,6 +136,7 @@ impl LifeError {
     /// As podman's: 125 an error of ours, 126 the command cannot be invoked, 127 it cannot be found.
     pub fn exit_code(&self) -> u8 {
         match self {
+            Self::Image(crate::image::ImageError::User { .. }) => 126,
             Self::NotStarted { code, .. } => u8::try_from(*code).unwrap_or(125),
             _ => 125,
         }

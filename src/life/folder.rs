@@ -110,7 +110,7 @@ impl Root {
         if !spec.name.is_empty() && !names::is_valid(&spec.name) {
             return Err(LifeError::BadName(spec.name.clone()));
         }
-        let _held = self.lock()?;
+        let held = self.lock()?;
         let all = self.all()?;
         let taken = |name: &str| all.iter().find(|(_, s)| s.name == name);
         match taken(&spec.name) {
@@ -125,6 +125,7 @@ impl Root {
         }
         let (new, path) = (self.0.join(format!("new-{}", spec.id)), self.0.join(&spec.id));
         make_private(&new)?;
+        super::volume::settle(self, &held, &mut spec.volumes)?;
         let folder = Folder(new.clone());
         folder.write_json("spec.json", spec)?;
         folder.save(&State::default())?;
@@ -138,8 +139,10 @@ impl Root {
     /// What `create` and `remove` of killed processes left.
     pub fn clear_leavings(&self) -> Result<(), LifeError> {
         let entries = std::fs::read_dir(&self.0).map_err(io("list", &self.0))?;
-        let is_left = |name: &str| ["new-", "gone-"].iter().any(|p| name.starts_with(p));
+        let volumes = std::fs::read_dir(self.0.join("volumes")).into_iter().flatten();
+        let is_left = |name: &str| ["new-", "gone-", ".new-", ".gone-"].iter().any(|p| name.starts_with(p));
         let left: Vec<PathBuf> = entries
+            .chain(volumes)
             .flatten()
             .filter(|e| is_left(&e.file_name().to_string_lossy()))
             .map(|e| e.path())
@@ -179,13 +182,13 @@ impl Folder {
         Root(self.0.parent().unwrap_or(Path::new("/")).to_owned())
     }
 
-    fn read_json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, LifeError> {
+    pub(super) fn read_json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, LifeError> {
         let path = self.file(name);
         let bytes = std::fs::read(&path).map_err(io("read", &path))?;
         serde_json::from_slice(&bytes).map_err(|source| LifeError::Json { path, source })
     }
 
-    fn write_json(&self, name: &str, value: &impl serde::Serialize) -> Result<(), LifeError> {
+    pub(super) fn write_json(&self, name: &str, value: &impl serde::Serialize) -> Result<(), LifeError> {
         let path = self.file(name);
         let bytes = serde_json::to_vec_pretty(value);
         write_whole(&path, &bytes.map_err(|source| LifeError::Json { path: path.clone(), source })?)
@@ -214,6 +217,13 @@ impl Folder {
     /// Whether it has a monitor. Asked without its lock, which nobody but who takes the monitor's place may touch.
     pub fn is_watched(&self) -> Result<bool, LifeError> {
         Ok(self.state()?.monitor.is_alive())
+    }
+
+    /// Waits for the lock of a file of its own.
+    pub(super) fn lock_file(&self, name: &str) -> Result<Lock, LifeError> {
+        let path = self.file(name);
+        let locked = try_lock(&path, FlockOperation::LockExclusive)?;
+        locked.ok_or_else(|| io("lock", &path)(std::io::Error::from(std::io::ErrorKind::WouldBlock)))
     }
 
     /// Keeps it from being removed, for a moment, by who has still to read how it ended.

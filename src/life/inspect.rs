@@ -20,10 +20,27 @@ pub fn time_of(ms: u64) -> String {
 /// One element of the list that is printed.
 pub fn inspect(folder: &Folder, spec: &Spec, state: &State) -> Value {
     let running = state.status == Status::Running;
+    let paused = super::pause::is_paused(spec, state);
+    let health = super::health::of(folder, spec.health.as_ref()).map(|h| {
+        let checked = |c: &super::health::Checked| {
+            let (start, end) = (time_of(c.start_ms), time_of(c.end_ms));
+            json!({"Start": start, "End": end, "ExitCode": c.exit_code, "Output": c.output})
+        };
+        let log: Vec<Value> = h.log.iter().map(checked).collect();
+        json!({"Status": h.status.as_str(), "FailingStreak": h.failing_streak, "Log": log})
+    });
     let mounts: Vec<Value> = spec
         .volumes
         .iter()
-        .map(|v| json!({"Type": "bind", "Source": v.host, "Destination": v.inside, "RW": !v.read_only}))
+        .map(|v| {
+            json!({
+                "Type": if v.name.is_some() { "volume" } else { "bind" },
+                "Name": v.name,
+                "Source": v.host,
+                "Destination": v.inside,
+                "RW": !v.read_only,
+            })
+        })
         .collect();
     json!({
         "Id": spec.id,
@@ -31,14 +48,16 @@ pub fn inspect(folder: &Folder, spec: &Spec, state: &State) -> Value {
         "Path": spec.argv.first(),
         "Args": spec.argv.get(1..).unwrap_or_default(),
         "State": {
-            "Status": state.status.as_str(),
+            "Status": if paused { "paused" } else { state.status.as_str() },
             "Running": running,
+            "Paused": paused,
             "Pid": if running { state.process.pid } else { 0 },
             "ConmonPid": if running { state.monitor.pid } else { 0 },
             "ExitCode": state.exit_code.unwrap_or(if state.status == Status::Exited { -1 } else { 0 }),
             "Error": state.error,
             "StartedAt": time_of(state.started_ms),
             "FinishedAt": time_of(state.finished_ms),
+            "Health": health,
             "CgroupPath": format!("/{}", spec.cgroup()),
         },
         "Image": spec.image_digest,
@@ -57,6 +76,7 @@ pub fn inspect(folder: &Folder, spec: &Spec, state: &State) -> Value {
             "Cmd": spec.argv,
             "WorkingDir": spec.cwd,
             "StopSignal": spec.stop_signal,
+            "Healthcheck": spec.health,
         },
         "HostConfig": {
             "NetworkMode": spec.network.to_string(),
@@ -84,7 +104,8 @@ fn network(spec: &Spec, state: &State) -> Value {
             }),
         );
     }
-    json!({ "IPAddress": address, "Ports": ports(&state.ports), "Networks": networks })
+    let by = (!state.ports.is_empty()).then_some(state.published_by);
+    json!({ "IPAddress": address, "Ports": ports(&state.ports), "PublishedBy": by, "PublishedWhy": state.published_why, "Networks": networks })
 }
 
 fn ports(all: &[Published]) -> Value {

@@ -36,7 +36,12 @@ pub fn kill(folder: &Folder, spec: &Spec, signal: i32, verb: &'static str) -> Re
     let Some(signal) = rustix::process::Signal::from_named_raw(signal) else {
         return Err(LifeError::Argument(format!("signal {signal} cannot be sent")));
     };
-    match pidfd_send_signal(pidfd, signal) {
+    let sent = pidfd_send_signal(pidfd, signal);
+    if signal == rustix::process::Signal::KILL {
+        // One that stands still is ended by v1's freezer only once it goes on.
+        super::pause::thaw(spec, &state)?;
+    }
+    match sent {
         Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
         Err(e) => Err(system("send a signal")(e)),
     }

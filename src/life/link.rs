@@ -48,6 +48,8 @@ pub struct Command {
     pub interactive: bool,
     /// With a terminal.
     pub terminal: bool,
+    /// Its rows and columns.
+    pub size: (u16, u16),
 }
 
 fn number(kind: u8, body: &[u8]) -> Result<i32, WireError> {

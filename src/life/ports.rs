@@ -56,6 +56,32 @@ impl std::fmt::Display for Published {
     }
 }
 
+/// Who carries published ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Carrier {
+    /// The kernel where it can, and the forwarder.
+    #[default]
+    Auto,
+    /// The kernel, by nftables, or it is an error.
+    Nftables,
+    /// The monitor, in user space.
+    Forwarder,
+}
+
+impl std::str::FromStr for Carrier {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "nftables" => Ok(Self::Nftables),
+            "forwarder" => Ok(Self::Forwarder),
+            _ => Err(format!("{text:?}: auto, nftables or forwarder")),
+        }
+    }
+}
+
 /// Most ports of one range.
 const LONGEST: u16 = 1024;
 

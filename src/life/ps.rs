@@ -1,7 +1,9 @@
 //! `ps`: what there is.
 
 use super::error::LifeError;
-use super::folder::Root;
+use super::folder::{Folder, Root};
+use super::health::{self, Health};
+use super::pause::is_paused;
 use super::spec::Spec;
 use super::state::{State, Status, now_ms};
 
@@ -12,6 +14,37 @@ pub struct Listed {
     pub spec: Spec,
     /// What is.
     pub state: State,
+    /// It stands still.
+    pub paused: bool,
+    /// How it is, where that is checked.
+    pub health: Option<Health>,
+}
+
+impl Listed {
+    fn of(folder: &Folder, spec: Spec) -> Option<Self> {
+        let state = folder.state().ok()?;
+        let paused = is_paused(&spec, &state);
+        let runs = state.status == Status::Running;
+        let health = health::of(folder, spec.health.as_ref()).filter(|_| runs).map(|h| h.status);
+        Some(Self { spec, state, paused, health })
+    }
+
+    /// As podman spells it.
+    pub fn state_name(&self) -> &'static str {
+        if self.paused { "paused" } else { self.state.status.as_str() }
+    }
+
+    /// `Up 3 minutes (healthy)`, `Exited (0) 2 hours ago`, `Created`.
+    pub fn status(&self) -> String {
+        let mut text = status(&self.state);
+        if self.paused {
+            text += " (Paused)";
+        }
+        if let Some(health) = self.health {
+            text += &format!(" ({})", health.as_str());
+        }
+        text
+    }
 }
 
 /// The newest first; without `all` those that run.
@@ -19,15 +52,14 @@ pub fn list(root: &Root, all: bool) -> Result<Vec<Listed>, LifeError> {
     let mut found: Vec<Listed> = root
         .all()?
         .into_iter()
-        .filter_map(|(folder, spec)| folder.state().ok().map(|state| Listed { spec, state }))
+        .filter_map(|(folder, spec)| Listed::of(&folder, spec))
         .filter(|l| all || l.state.status == Status::Running)
         .collect();
     found.reverse();
     Ok(found)
 }
 
-/// `Up 3 minutes`, `Exited (0) 2 hours ago`, `Created`.
-pub fn status(state: &State) -> String {
+fn status(state: &State) -> String {
     match state.status {
         Status::Created => "Created".into(),
         Status::Running => format!("Up {}", lasting(now_ms().saturating_sub(state.started_ms))),

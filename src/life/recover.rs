@@ -6,6 +6,7 @@ use super::folder::{Folder, Lock, Root};
 use super::monitor;
 use super::spec::{Spec, TargetKind};
 use super::state::{State, Status};
+use super::volume;
 use crate::sys::pidfd::zombie_exit_code;
 use std::time::{Duration, Instant};
 
@@ -28,7 +29,12 @@ pub fn recover(root: &Root) -> Result<(), LifeError> {
 fn one(folder: &Folder, spec: &Spec) -> Result<(), LifeError> {
     if folder.state()?.status == Status::Exited {
         // A monitor that was killed between the end and the removal.
-        return if spec.remove && folder.claim()?.is_some() { folder.remove() } else { Ok(()) };
+        return if spec.remove && folder.claim()?.is_some() { volume::gone(folder, spec) } else { Ok(()) };
+    }
+    let before = folder.state()?;
+    if before.status == Status::Created && before.monitor.pid == 0 {
+        // Made by `create`, or by a `run` that was killed before it started anything: `start` and `rm` take it up.
+        return Ok(());
     }
     let Some(lock) = place_of_dead(folder)? else { return Ok(()) };
     let state = folder.state()?;
@@ -75,5 +81,5 @@ fn settle(folder: &Folder, spec: &Spec, mut state: State) -> Result<(), LifeErro
         }
     }
     monitor::settle(folder, spec, state, code)?;
-    if spec.remove { folder.remove() } else { Ok(()) }
+    if spec.remove { volume::gone(folder, spec) } else { Ok(()) }
 }

@@ -13,7 +13,7 @@ use crate::sys::spawn::Spawn;
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What the command line says; what it does not say comes from the image.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +44,8 @@ pub struct Request {
     pub read_only: bool,
     /// With a terminal.
     pub terminal: bool,
+    /// Rows and columns that it begins with.
+    pub terminal_size: (u16, u16),
     /// With standard input.
     pub interactive: bool,
     /// Removed at its end.
@@ -52,8 +54,12 @@ pub struct Request {
     pub network: Option<NetworkMode>,
     /// To be published.
     pub ports: Vec<Port>,
+    /// Who carries them.
+    pub publish_by: super::ports::Carrier,
     /// Of the host.
     pub volumes: Vec<Volume>,
+    /// What is said of checks.
+    pub health: super::health::Request,
     /// OCI runtime.
     pub runtime: Option<String>,
 }
@@ -83,6 +89,12 @@ pub fn settle(store: &Store, request: Request) -> Result<Spec, LifeError> {
     }
     let env = environment(&said.env, &request, &hostname, uid);
     let cwd = request.cwd.clone().unwrap_or(said.cwd);
+    if !cwd.is_empty() && !cwd.starts_with('/') {
+        let text = format!("working folder {cwd:?}: it has to be an absolute path in the container");
+        return Err(LifeError::NotStarted { code: 126, text });
+    }
+    let volumes = volumes_of(&image, &request)?;
+    let health = super::health::settle(&image, &request.health)?;
     Ok(Spec {
         name: request.name,
         image: request.reference,
@@ -102,6 +114,7 @@ pub fn settle(store: &Store, request: Request) -> Result<Spec, LifeError> {
         memory_bytes: request.memory_bytes,
         read_only: request.read_only,
         terminal: request.terminal,
+        terminal_size: request.terminal_size,
         interactive: request.interactive,
         remove: request.remove,
         ports: if network == NetworkMode::Host && request.target != TargetKind::Process {
@@ -110,8 +123,10 @@ pub fn settle(store: &Store, request: Request) -> Result<Spec, LifeError> {
             request.ports
         },
         network,
-        volumes: request.volumes,
+        publish_by: request.publish_by,
+        volumes,
         stop_signal: stop_signal(&image),
+        health,
         runtime: request.runtime,
         id,
     })
@@ -141,13 +156,39 @@ fn refuse(request: &Request, network: &NetworkMode) -> Result<(), LifeError> {
         }
         _ => {}
     }
-    if target == TargetKind::Microvm && request.terminal {
-        return not("-t".into(), "its channel carries plain streams; -i works");
-    }
     if target != TargetKind::Container && request.runtime.is_some() {
         return not("--runtime".into(), "only containers have an OCI runtime");
     }
     Ok(())
+}
+
+/// Those of the command line, and those that the image wants and nobody has named: parents come before what is in them.
+fn volumes_of(image: &Image, request: &Request) -> Result<Vec<Volume>, LifeError> {
+    let mut all = request.volumes.clone();
+    let wanted = image.config_json().pointer("/config/Volumes").and_then(|v| v.as_object());
+    // A machine's root is its own and in its memory, and so is what it would keep in a volume.
+    if request.target != TargetKind::Microvm {
+        for path in wanted.into_iter().flat_map(|w| w.keys()) {
+            let inside: PathBuf = Path::new(path).components().collect();
+            if inside.is_absolute() && !all.iter().any(|v| v.inside == inside) {
+                all.push(Volume::anonymous(inside));
+            }
+        }
+    } else if let Some(named) = all.iter().find(|v| v.name.is_some()) {
+        return Err(LifeError::Unsupported {
+            what: format!("-v {}", named.inside.display()),
+            target: request.target,
+            why: "a machine sees no folder of the host, and gets copies in its memory; a volume would stay empty: name \
+                  a path of the host",
+        });
+    }
+    all.sort_by(|a, b| a.inside.cmp(&b.inside));
+    match all.windows(2).find(|two| two[0].inside == two[1].inside) {
+        Some(two) => {
+            Err(LifeError::Argument(format!("{}: duplicate mount destination", two[0].inside.display())))
+        }
+        None => Ok(all),
+    }
 }
 
 fn argv_of(image: &Image, request: &Request) -> Vec<String> {
@@ -184,13 +225,18 @@ fn stop_signal(image: &Image) -> i32 {
     number.unwrap_or(nix::sys::signal::Signal::SIGTERM) as i32
 }
 
+/// Makes the folder and nothing else, for [`super::start`].
+pub fn create(root: &Root, spec: &mut Spec) -> Result<Folder, LifeError> {
+    root.create(spec).map(|(folder, _)| folder)
+}
+
 /// Makes the folder and starts the monitor, which starts the workload. The socket is the monitor's client.
 pub fn launch(root: &Root, spec: &mut Spec) -> Result<(Folder, UnixStream), LifeError> {
     let (folder, lock) = root.create(spec)?;
     match watch(&folder, lock, false) {
         Ok(socket) => Ok((folder, socket)),
         Err(e) => {
-            let _ = folder.remove();
+            let _ = super::volume::gone(&folder, spec);
             Err(e)
         }
     }

@@ -126,6 +126,9 @@ pub struct Spec {
     pub read_only: bool,
     /// With a terminal.
     pub terminal: bool,
+    /// Rows and columns that it begins with.
+    #[serde(default)]
+    pub terminal_size: (u16, u16),
     /// With standard input.
     pub interactive: bool,
     /// Removed at its end.
@@ -134,10 +137,16 @@ pub struct Spec {
     pub network: NetworkMode,
     /// Published ports.
     pub ports: Vec<Port>,
+    /// Who carries them.
+    #[serde(default)]
+    pub publish_by: super::ports::Carrier,
     /// Folders and files of the host.
     pub volumes: Vec<Volume>,
     /// Number of the signal that asks it to end.
     pub stop_signal: i32,
+    /// What is checked while it runs.
+    #[serde(default)]
+    pub health: Option<super::health::Plan>,
     /// The OCI runtime; ours where none is given.
     pub runtime: Option<String>,
 }

@@ -1,6 +1,6 @@
 //! What is known of a container while it lives and after: `state.json`, written by its monitor, each time whole.
 
-use super::ports::Published;
+use super::ports::{Carrier, Published};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 
@@ -64,6 +64,12 @@ pub struct State {
     pub switch_fd: Option<i32>,
     /// Ports as they are really published.
     pub ports: Vec<Published>,
+    /// Who carries them: never [`Carrier::Auto`] once it runs.
+    #[serde(default)]
+    pub published_by: Carrier,
+    /// Why not by nftables, where that was tried.
+    #[serde(default)]
+    pub published_why: String,
     /// Milliseconds since 1970.
     pub started_ms: u64,
     /// Milliseconds since 1970.

@@ -13,6 +13,7 @@ pub fn stop(folder: &Folder, spec: &Spec, signal: Option<i32>, patience: Duratio
     if folder.state()?.status != Status::Running {
         return Ok(());
     }
+    super::pause::thaw(spec, &folder.state()?)?;
     let asked = kill(folder, spec, signal.unwrap_or(spec.stop_signal), "stop");
     if gone_meanwhile(folder, asked)? || ended(folder, Some(patience))? {
         return Ok(());

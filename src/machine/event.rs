@@ -11,7 +11,7 @@ pub enum MachineEvent {
     Exited(i32),
     /// Nothing more comes; empty, or why that was not to be expected.
     Closed(String),
-    /// Of a second process in the guest, by its number.
+    /// Of a second process in the guest, by its number; what is taken of the workload's input comes with the number 0.
     Exec(u32, ExecEvent),
 }
 
@@ -24,4 +24,6 @@ pub enum ExecEvent {
     Ended(i32),
     /// It could not be started, and why.
     Failed(String),
+    /// It has taken so many bytes of its input.
+    Taken(u32),
 }

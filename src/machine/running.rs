@@ -204,6 +204,7 @@ impl RunningMachine {
             Seen::Message(ToHost::ExecFailed(id, why)) => {
                 return Some(MachineEvent::Exec(id, ExecEvent::Failed(why)));
             }
+            Seen::Message(ToHost::Taken(id, n)) => return Some(MachineEvent::Exec(id, ExecEvent::Taken(n))),
             Seen::BadChannel(why) => {
                 self.state.closed = true;
                 return Some(MachineEvent::Closed(why));

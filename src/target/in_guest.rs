@@ -36,6 +36,8 @@ pub(super) fn guest_job(job: &Job) -> GuestJob {
         }),
         scratch: job.scratch_bytes.is_some(),
         stdin: false,
+        terminal: None,
+        paced: false,
         read_only: Vec::new(),
         hold: false,
     }

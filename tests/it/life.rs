@@ -1,10 +1,13 @@
 //! `run`, `ps`, `logs` and the rest, as a user types them: real containers, processes, and a machine.
 
+mod again;
 mod crash;
 mod files;
+mod health;
 mod machine;
 mod network;
 mod terminal;
+mod volumes;
 
 use crate::support::{errors, text};
 use std::path::PathBuf;
@@ -145,6 +148,10 @@ fn one_switch_puts_the_same_image_in_another_box() {
         let read_only = ground.run(&[&run[..], &["--read-only", "shell", "touch", "/x"]].concat());
         fails(&read_only, 1, "Read-only file system");
         // podman's exit codes for what cannot be started.
+        fails(&ground.run(&[&run[..], &["-w", "/none", "shell"]].concat()), 126, "/none");
+        fails(&ground.run(&[&run[..], &["-w", "none", "shell"]].concat()), 126, "absolute path");
+        fails(&ground.run(&[&run[..], &["-u", "nobody", "shell"]].concat()), 126, "no line for nobody");
+        fails(&ground.run(&[&run[..], &["--cpus", "many", "shell"]].concat()), 125, "a number of CPUs");
         fails(&ground.run(&[&run[..], &["shell", "no-such"]].concat()), 127, "no-such");
         fails(&ground.run(&[&run[..], &["shell", "/etc/passwd"]].concat()), 126, "ermission denied");
         fails(&ground.run(&[&run[..], &["no/such:image"]].concat()), 125, "no image no/such:image");
@@ -177,6 +184,7 @@ fn a_detached_container_outlives_its_command_and_its_exit_code_is_kept() {
     assert_eq!(id.len(), 64);
     let listed = ground.says(&["ps"]);
     let header = "CONTAINER ID  IMAGE  COMMAND";
+    assert!(listed.lines().all(|l| l.chars().count() <= 80), "{listed}");
     assert!(listed.starts_with(header) && listed.contains(&id[..12]) && listed.contains("Up "), "{listed}");
     let follow = ground.start(&["logs", "-f", &id[..6]]);
     assert_eq!(ground.says(&["wait", "a"]), "5\n");
@@ -274,7 +282,8 @@ fn limits_are_set_and_use_is_shown() {
         assert!(number("pids") >= 1.0);
     }
     let table = ground.says(&["stats", "--no-stream", "--interval", "0.1", "process"]);
-    assert!(table.starts_with("ID ") && table.lines().count() == 2 && table.contains("67.1 MB"), "{table}");
+    assert!(table.lines().all(|l| l.chars().count() <= 80), "{table}");
+    assert!(table.contains(" CPU %") && table.lines().count() == 2 && table.contains("67.1 MB"), "{table}");
     let greedy = [
         "run",
         "--rm",

@@ -3,7 +3,7 @@
 use super::start::Layers;
 use super::stdio::{self, Stdio};
 use super::{Body, End};
-use crate::container::config::{Mount, NamespaceKind, RuntimeConfig};
+use crate::container::config::{ConsoleSize, Mount, NamespaceKind, RuntimeConfig};
 use crate::container::spec::{Bundle, Network};
 use crate::life::error::{LifeError, io, system};
 use crate::life::folder::Folder;
@@ -11,6 +11,7 @@ use crate::life::network;
 use crate::life::root;
 use crate::life::spec::{NetworkMode, Spec};
 use crate::life::state::{Process, State};
+use crate::life::volume;
 use crate::sys::spawn::Spawn;
 use crate::target::lookup::{host_program, own_program};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -32,6 +33,7 @@ pub fn runtime(folder: &Folder, spec: &Spec) -> Result<(PathBuf, PathBuf), LifeE
 
 pub fn start(folder: &Folder, spec: &Spec, state: &mut State, layers: &Layers) -> Result<Body, LifeError> {
     let root = root::mount_at(folder, &layers.dirs)?;
+    volume::fill(&root, &spec.volumes)?;
     let mut held: Vec<Box<dyn std::any::Any>> = Vec::new();
     let mut namespace = None;
     if let NetworkMode::Bridge(name) = &spec.network {
@@ -126,7 +128,9 @@ pub fn last_error(log: &str) -> Option<String> {
 pub fn code_of(text: &str) -> i32 {
     let of_program = ["exec ", "exec:", "find ", "executable file"].iter().any(|w| text.contains(w));
     let any = |words: &[&str]| words.iter().any(|w| text.to_lowercase().contains(w));
-    if !of_program {
+    if text.contains("process.cwd") {
+        126
+    } else if !of_program {
         125
     } else if any(&["no such file", "not in the container's path", "not found", "not in the image"]) {
         127
@@ -168,6 +172,8 @@ fn config(
     };
     let mut config = bundle.config();
     config.process.terminal = spec.terminal;
+    let (height, width) = spec.terminal_size;
+    config.process.console_size = spec.terminal.then_some(ConsoleSize { height, width });
     if spec.network == NetworkMode::Host {
         config.linux.namespaces.retain(|n| n.kind != NamespaceKind::Network);
     }
@@ -225,7 +231,7 @@ mod tests {
             ("exec: \"x\": executable file not found in $PATH", 127),
             ("container init: exec /etc/passwd: Permission denied (os error 13)", 126),
             ("container init: exec /x: Exec format error (os error 8)", 126),
-            ("container init: enter process.cwd /none: No such file or directory (os error 2)", 125),
+            ("container init: enter process.cwd /none: No such file or directory (os error 2)", 126),
             ("cgroup: create /x: No space left on device", 125),
         ] {
             assert_eq!(code_of(text), code, "{text}");

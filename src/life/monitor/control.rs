@@ -58,6 +58,7 @@ fn orders_of(stream: &UnixStream, orders: &Orders, id: &mut Option<u32>) -> Resu
                     let _ = (&*stream).write_all(&ToClient::Started.frame());
                 }
                 (ToMonitor::Input(bytes), Some(id)) => orders.input(id, bytes)?,
+                (ToMonitor::Size(rows, columns), Some(id)) => orders.size(id, rows, columns)?,
                 (ToMonitor::Signal(n), Some(id)) => orders.signal_exec(id, n)?,
                 (ToMonitor::Signal(n), None) => orders.signal(n)?,
                 _ => {}

@@ -3,7 +3,8 @@
 use crate::container::cgroup::{Hierarchies, RunCgroup};
 use crate::life::error::LifeError;
 use crate::life::folder::Folder;
-use crate::life::network;
+use crate::life::network::{self, nft};
+use crate::life::ports::Carrier;
 use crate::life::spec::{CGROUP_PARENT, Spec, TargetKind};
 use crate::life::state::{State, Status, now_ms};
 use nix::mount::{MntFlags, umount2};
@@ -19,6 +20,14 @@ pub fn settle(folder: &Folder, spec: &Spec, mut state: State, code: Option<i32>)
         delete(folder, spec);
     }
     remove_cgroup(spec)?;
+    // A monitor that was killed may have made rules and not yet said so.
+    if state.published_by != Carrier::Forwarder && !spec.ports.is_empty() {
+        // Our own descriptor, or, for who settles what a dead monitor left, none: that network has no user of it.
+        let ours = state.monitor.pid == std::process::id() as i32;
+        let path = state.switch_fd.filter(|_| ours).map(|fd| format!("/proc/self/fd/{fd}"));
+        let switch = path.and_then(|p| std::fs::File::open(p).ok());
+        nft::unpublish(folder, spec, switch.as_ref().map(std::os::fd::AsFd::as_fd))?;
+    }
     // In the monitor's own namespace; nowhere else is anything mounted there.
     let _ = umount2(&folder.file("root"), MntFlags::MNT_DETACH);
     for name in ["stdout", "stderr", "ctl", "console.sock"] {

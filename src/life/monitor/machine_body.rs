@@ -18,7 +18,7 @@ use crate::sys::clock::tsc_khz;
 use crate::target::lookup::own_program;
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -48,13 +48,14 @@ pub fn start(folder: &Folder, spec: &Spec, state: &mut State, layers: &Layers) -
     let pid = running.pid();
     let process = Process::of(pid).unwrap_or(Process { pid, start_time: 0 });
     let (out, err, told) = carry(running, early, orders.clone())?;
+    let input = if spec.interactive { Some(carry_input(orders.clone())?) } else { None };
     Ok(Body {
         process,
         end: End::Told(told),
         out: Some(out),
         err: Some(err),
-        input: None,
-        terminal: false,
+        input,
+        terminal: spec.terminal,
         machine: Some(orders),
         held,
     })
@@ -104,6 +105,8 @@ fn guest_job(spec: &Spec, state: &State) -> GuestJob {
         scratch: false,
         hold: false,
         stdin: spec.interactive,
+        paced: true,
+        terminal: spec.terminal.then_some(spec.terminal_size),
         read_only: volumes.chain(spec.read_only.then(|| "/".to_owned())).collect(),
     }
 }
@@ -183,13 +186,32 @@ fn until_started(machine: &mut RunningMachine) -> Result<Vec<MachineEvent>, Life
 }
 
 fn code_of(why: &str) -> i32 {
-    if why.contains("find in the image") || why.contains("No such file") {
+    if why.contains("chdir") {
+        126
+    } else if why.contains("find in the image") || why.contains("No such file") {
         127
     } else if why.contains("Permission denied") || why.contains("Exec format") {
         126
     } else {
         125
     }
+}
+
+/// Carries what is written into a pipe to the workload's input, as fast as it takes it.
+fn carry_input(orders: Orders) -> Result<OwnedFd, LifeError> {
+    let (read, write) = pipe_with(PipeFlags::CLOEXEC).map_err(system("make a pipe"))?;
+    std::thread::spawn(move || {
+        let mut read = File::from(read);
+        let mut buffer = vec![0u8; 1 << 16];
+        loop {
+            let n = read.read(&mut buffer).unwrap_or(0);
+            // Nothing is the end of it.
+            if orders.input(0, buffer[..n].to_vec()).is_err() || n == 0 {
+                return;
+            }
+        }
+    });
+    Ok(write)
 }
 
 type Carried = (OwnedFd, OwnedFd, OwnedFd);
@@ -215,6 +237,7 @@ fn carry(
             match next {
                 Some(MachineEvent::Output(fd, bytes)) => {
                     let _ = writers[usize::from(fd == 2)].write_all(&bytes);
+                    orders.heard(0, bytes.len());
                 }
                 Some(MachineEvent::Exited(c)) => code = Some(c),
                 Some(MachineEvent::Exec(id, event)) => orders.told(id, event),
@@ -228,6 +251,7 @@ fn carry(
             }
         }
         let _ = machine.quit();
+        orders.ended();
         // A machine that died before its workload did has been killed, whoever did that.
         let _ = to_told.write_all(&code.unwrap_or(128 + libc::SIGKILL).to_le_bytes());
     });

@@ -25,10 +25,12 @@ pub use process::not_started as not_executed;
 
 use super::error::{LifeError, system};
 use super::folder::Folder;
+use super::health;
 use super::link::ToClient;
 use super::run::{MONITOR_CLIENT, MONITOR_LOCK};
 use super::spec::Spec;
 use super::state::{Process, State, Status, now_ms};
+use super::volume;
 use crate::guest::wire::Message;
 use crate::sys::process::inherited;
 use std::io::Write;
@@ -110,6 +112,9 @@ pub fn run(path: &Path, adopt: bool) -> Result<(), LifeError> {
         state.started_ms = now_ms();
     }
     folder.save(&state)?;
+    if let Some(plan) = &spec.health {
+        health::watch(&folder, &spec, plan);
+    }
     pump::run(&folder, &spec, state, body, client)?;
     drop(lock);
     Ok(())
@@ -123,12 +128,12 @@ fn not_adopted(folder: &Folder, spec: &Spec, state: State) -> Result<(), LifeErr
     let code = state.exit_code;
     let error = "its monitor was killed, and nobody saw how it ended".to_owned();
     finish::settle(folder, spec, State { error, ..state }, code)?;
-    if spec.remove { folder.remove() } else { Ok(()) }
+    if spec.remove { volume::gone(folder, spec) } else { Ok(()) }
 }
 
 fn not_started(folder: &Folder, spec: &Spec, state: State, why: &LifeError) -> Result<(), LifeError> {
     let code = i32::from(why.exit_code());
     let state = State { error: why.chain(), ..state };
     finish::settle(folder, spec, state, Some(code))?;
-    if spec.remove { folder.remove() } else { Ok(()) }
+    if spec.remove { volume::gone(folder, spec) } else { Ok(()) }
 }

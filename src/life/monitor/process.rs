@@ -9,6 +9,7 @@ use crate::life::folder::Folder;
 use crate::life::root;
 use crate::life::spec::Spec;
 use crate::life::state::Process;
+use crate::life::volume;
 use crate::sys::spawn::{Spawn, SpawnError};
 use crate::target::lookup::program_in_root;
 use nix::mount::{MsFlags, mount};
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 pub fn start(folder: &Folder, spec: &Spec, layers: &Layers) -> Result<Body, LifeError> {
     let root = root::mount_at(folder, &layers.dirs)?;
+    volume::fill(&root, &spec.volumes)?;
     mounts(&root, spec)?;
     let limits = Limits { cpus: spec.cpus, memory_bytes: spec.memory_bytes, pids: None };
     let cgroup = RunCgroup::create_at(&spec.cgroup(), &limits)?;
@@ -27,15 +29,18 @@ pub fn start(folder: &Folder, spec: &Spec, layers: &Layers) -> Result<Body, Life
     let spawn = spawn.cwd(Path::new(&spec.cwd))?.ids(spec.uid, spec.gid).groups(&spec.groups);
     let spawn = spawn.new_session().cgroup(cgroup.place());
     let (child, out, err, input) = if spec.terminal {
-        let (master, slave) = stdio::terminal()?;
+        let (master, slave) = stdio::terminal(spec.terminal_size)?;
+        // /dev/stdout is opened anew by its path: its user may.
+        rustix::fs::fchown(&slave, Some(rustix::fs::Uid::from_raw(spec.uid)), None)
+            .map_err(system("give away a terminal"))?;
         let spawn = spawn.fd(&slave, 0).fd(&slave, 1).fd(&slave, 2).controlling_terminal();
-        let child = spawn.start().map_err(not_started)?;
+        let child = spawn.start().map_err(not_started(&spec.cwd))?;
         let input = master.try_clone().map_err(system("duplicate a terminal"))?;
         rustix::io::ioctl_fionbio(&master, true).map_err(system("read a terminal"))?;
         (child, Some(master), None, Some(input))
     } else {
         let stdio = Stdio::new(folder, spec)?;
-        let child = stdio.give(spawn).start().map_err(not_started)?;
+        let child = stdio.give(spawn).start().map_err(not_started(&spec.cwd))?;
         let (out, err, input) = stdio.ours();
         (child, Some(out), Some(err), input)
     };
@@ -46,8 +51,12 @@ pub fn start(folder: &Folder, spec: &Spec, layers: &Layers) -> Result<Body, Life
     Ok(Body { process, end, out, err, input, terminal, machine: None, held: Vec::new() })
 }
 
-/// podman's exit codes for a program that could not be executed.
-pub fn not_started(e: SpawnError) -> LifeError {
+/// podman's exit codes for a program that could not be executed. `cwd`: for the error's text.
+pub fn not_started(cwd: &str) -> impl FnOnce(SpawnError) -> LifeError {
+    move |e| with_code(e, cwd)
+}
+
+fn with_code(e: SpawnError, cwd: &str) -> LifeError {
     let code = match &e {
         SpawnError::Child { step: "execve", source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
             127
@@ -55,7 +64,12 @@ pub fn not_started(e: SpawnError) -> LifeError {
         SpawnError::Child { step: "execve" | "chdir", .. } => 126,
         _ => 125,
     };
-    LifeError::NotStarted { code, text: LifeError::from(e).chain() }
+    let of_folder = matches!(&e, SpawnError::Child { step: "chdir", .. });
+    let text = LifeError::from(e).chain();
+    LifeError::NotStarted {
+        code,
+        text: if of_folder { format!("working folder {cwd}: {text}") } else { text },
+    }
 }
 
 /// The host's /proc, /dev and /sys, and the volumes. Paths are resolved beneath the root, whatever links an image has.

@@ -1,14 +1,16 @@
 //! The monitor's main loop: output to log and client, the client's input to the workload, until the workload ends.
 
-use super::{Body, End, control, finish};
+use super::{Body, End, control, finish, stdio};
 use crate::guest::wire::{Decoder, Message};
 use crate::life::change::Watch;
 use crate::life::error::{LifeError, system};
 use crate::life::folder::Folder;
+use crate::life::health;
 use crate::life::link::{ToClient, ToMonitor};
 use crate::life::log::{Stream, Writer};
 use crate::life::spec::{Spec, TargetKind};
 use crate::life::state::{Process, State};
+use crate::life::volume;
 use crate::sys::{pidfd, process};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -89,7 +91,7 @@ pub fn run(
     let remove = spec.remove;
     finish::settle(folder, spec, state, code)?;
     // Before the client is told: when `run --rm` returns, nothing is left.
-    let removed = if remove { folder.remove() } else { Ok(()) };
+    let removed = if remove { volume::gone(folder, spec) } else { Ok(()) };
     pump.farewell(code.unwrap_or(-1));
     removed?;
     log.map_err(system("write the log"))
@@ -138,7 +140,7 @@ impl Pump<'_> {
             let _ = orders.hosts(self.folder);
         }
         if let (End::Child { pid, .. }, TargetKind::Process) = (&self.body.end, self.spec.target) {
-            process::reap_others(&[*pid]);
+            health::reap_others(*pid);
         }
     }
 
@@ -267,24 +269,15 @@ impl Pump<'_> {
                 self.input_ended = true;
                 self.feed();
             }
-            ToMonitor::Input(bytes) => match &self.body.machine {
-                Some(orders) if self.spec.interactive => drop(orders.input(0, bytes)),
-                _ => {
-                    self.input.extend(bytes);
-                    self.feed();
-                }
-            },
-            ToMonitor::Size(rows, columns) => {
-                if let (true, Some(master)) = (self.body.terminal, &self.body.out) {
-                    let size = rustix::termios::Winsize {
-                        ws_row: rows,
-                        ws_col: columns,
-                        ws_xpixel: 0,
-                        ws_ypixel: 0,
-                    };
-                    let _ = rustix::termios::tcsetwinsize(master, size);
-                }
+            ToMonitor::Input(bytes) => {
+                self.input.extend(bytes);
+                self.feed();
             }
+            ToMonitor::Size(rows, columns) => match (&self.body.machine, &self.body.out) {
+                (Some(orders), _) => drop(orders.size(0, rows, columns)),
+                (None, Some(master)) if self.body.terminal => stdio::set_size(master, (rows, columns)),
+                _ => {}
+            },
             ToMonitor::Signal(n) => self.signal(n),
             ToMonitor::Exec(_) => {}
         }
@@ -300,9 +293,6 @@ impl Pump<'_> {
 
     /// Writes what the workload takes of its input.
     fn feed(&mut self) {
-        if let (Some(orders), true) = (&self.body.machine, self.input_ended) {
-            let _ = orders.input(0, Vec::new());
-        }
         let Some(input) = &self.body.input else {
             self.input.clear();
             return;

@@ -5,8 +5,8 @@ use crate::image::Image;
 use crate::image::store::Store;
 use crate::life::error::{LifeError, system};
 use crate::life::folder::Folder;
-use crate::life::network::{self, forward};
-use crate::life::ports::Port;
+use crate::life::network::{self, forward, nft};
+use crate::life::ports::{Carrier, Port};
 use crate::life::spec::{NetworkMode, Spec, TargetKind};
 use crate::life::state::State;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -41,13 +41,37 @@ pub fn start(folder: &Folder, spec: &Spec, state: &mut State) -> Result<Body, Li
         TargetKind::Microvm => machine_body::start(folder, spec, state, &layers)?,
     };
     body.held.push(Box::new(layers));
-    serve(ports, spec, state, &mut body)?;
+    serve(ports, folder, spec, state, &mut body)?;
     Ok(body)
 }
 
 /// Forwards the published ports from now on.
-fn serve(ports: forward::Bound, spec: &Spec, state: &State, body: &mut Body) -> Result<(), LifeError> {
+fn serve(
+    ports: forward::Bound,
+    folder: &Folder,
+    spec: &Spec,
+    state: &mut State,
+    body: &mut Body,
+) -> Result<(), LifeError> {
     let switch = body.held.iter().find_map(|h| h.downcast_ref::<OwnedFd>());
+    state.published_by = Carrier::Forwarder;
+    state.published_why.clear();
+    if let (Some(address), Some(switch), true) =
+        (state.address, switch, spec.publish_by != Carrier::Forwarder)
+    {
+        match nft::publish(folder, spec, &state.ports, address, switch.as_fd()) {
+            Ok(true) => state.published_by = Carrier::Nftables,
+            Ok(false) if spec.publish_by == Carrier::Auto => {}
+            Ok(false) => {
+                let why = "--publish-by nftables: there is no program nft, or the port is published twice";
+                return Err(LifeError::Argument(why.into()));
+            }
+            Err(e) if spec.publish_by == Carrier::Auto => {
+                state.published_why = e.chain();
+            }
+            Err(e) => return Err(e),
+        }
+    }
     let copy = |fd: &OwnedFd| fd.try_clone().map_err(system("duplicate a descriptor"));
     match (&spec.network, state.address) {
         (NetworkMode::Bridge(_), Some(address)) => ports.serve(address, switch.map(copy).transpose()?),
@@ -83,6 +107,6 @@ pub fn adopt(folder: &Folder, spec: &Spec, state: &mut State) -> Result<Body, Li
         protocol: p.protocol,
     };
     let ports: Vec<Port> = state.ports.iter().map(as_before).collect();
-    serve(forward::bind(&ports)?, spec, state, &mut body)?;
+    serve(forward::bind(&ports)?, folder, spec, state, &mut body)?;
     Ok(body)
 }

@@ -83,8 +83,15 @@ pub fn null() -> Result<OwnedFd, LifeError> {
     high(file.into())
 }
 
+/// Tells a terminal its rows and columns.
+pub fn set_size(terminal: &OwnedFd, (rows, columns): (u16, u16)) {
+    let size = rustix::termios::Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    let _ = rustix::termios::tcsetwinsize(terminal, size);
+}
+
 /// A pseudo-terminal of the host: master, slave.
-pub fn terminal() -> Result<(OwnedFd, OwnedFd), LifeError> {
+pub fn terminal(size: (u16, u16)) -> Result<(OwnedFd, OwnedFd), LifeError> {
     let pair = nix::pty::openpty(None, None).map_err(system("make a terminal"))?;
+    set_size(&pair.master, size);
     Ok((high(pair.master)?, high(pair.slave)?))
 }

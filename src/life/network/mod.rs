@@ -1,14 +1,17 @@
 //! Networks of containers: a bridge each, in a network namespace of its own, the *switch*.
 //!
-//! No link, address or rule of the host is touched. Monitors of a network's members hold the switch by a descriptor;
-//! with the last of them it is gone, and the kernel removes bridge and links. Members reach each other by address and,
-//! through /etc/hosts, by name; from the host they are reached by published ports ([`forward`]). There is no way out to
-//! other hosts: `--network host` is for that.
+//! Monitors of a network's members hold the switch by a descriptor; with the last of them it is gone, and the kernel
+//! removes bridge and links. Members reach each other by address and, through /etc/hosts, by name; from the host they
+//! are reached by published ports: the kernel carries them where there is nftables ([`nft`]), by a link and a table of
+//! our own, and a [`forward`]er in user space where there is none. There is no way out to other hosts: `--network host`
+//! is for that. No link, address or rule of the host's own is touched.
 
 pub mod forward;
 mod hosts;
 mod namespace;
+pub mod nft;
 mod switch;
+mod uplink;
 
 pub use hosts::{text as hosts_text, update as update_hosts};
 pub use namespace::{inside, new_namespace, of_process};

@@ -93,3 +93,45 @@ fn a_command_in_the_foreground_whose_monitor_is_killed_still_ends_with_the_exit_
     let output = front.wait_with_output().expect("end");
     assert_eq!(output.status.code(), Some(9));
 }
+
+/// Processes of the ground's containers: monitors, runtimes, and whatever else has its folder among its arguments.
+fn of_ground(ground: &Ground) -> Vec<i32> {
+    let state = ground.path("state").display().to_string();
+    let all = std::fs::read_dir("/proc").expect("processes").flatten();
+    let pids = all.filter_map(|e| e.file_name().to_string_lossy().parse::<i32>().ok());
+    pids.filter(|pid| {
+        let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&words).contains(&state)
+    })
+    .collect()
+}
+
+#[test]
+fn whatever_is_killed_at_whatever_moment_rm_leaves_nothing() {
+    let ground = Ground::new();
+    let mut ids = Vec::new();
+    for (n, target) in ["container", "process"].into_iter().cycle().take(16).enumerate() {
+        let name = format!("k{n}");
+        let run = ["run", "-d", "--name", &name, "--target", target, "-p", "127.0.0.1::80", "-v", "/data"];
+        let mut command = ground.start(&[&run[..], &["shell", "sleep", "600"]].concat());
+        std::thread::sleep(std::time::Duration::from_millis(3 * n as u64));
+        let _ = command.kill();
+        command.wait().expect("reaped");
+        for pid in of_ground(&ground) {
+            // One that has ended meanwhile is no longer there to be killed.
+            let _ =
+                nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+        }
+        let folders = std::fs::read_dir(ground.path("state")).into_iter().flatten().flatten();
+        ids.extend(folders.map(|e| e.file_name().to_string_lossy().into_owned()).filter(|n| n.len() == 64));
+        let listed = ground.run(&["ps", "-a"]);
+        assert!(listed.status.success(), "{n}: {}", crate::support::errors(&listed));
+        ground.says(&["rm", "-f", "-a", "-v"]);
+        // A volume that was made before its container was: nobody has it.
+        ground.says(&["volume", "prune", "-f"]);
+        assert_eq!(ground.left(&ids), Vec::<String>::new(), "killed after {} ms", 3 * n);
+        let tables = std::process::Command::new("nft").args(["list", "tables"]).output().expect("nft");
+        let ours = |id: &String| text(&tables).contains(&format!("-{}\n", &id[..12]));
+        assert!(!ids.iter().any(ours), "rules are left: {}", text(&tables));
+    }
+}

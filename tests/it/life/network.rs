@@ -60,7 +60,11 @@ fn containers_of_one_network_find_each_other_and_their_ports_are_published() {
 #[test]
 fn a_port_that_is_taken_is_named_and_the_host_is_left_alone() {
     let ground = Ground::new();
-    let links = || std::fs::read_to_string("/proc/net/dev").expect("links").lines().count();
+    // But for those of our own that lead to published ports of other tests' networks.
+    let links = || {
+        let all = std::fs::read_to_string("/proc/net/dev").expect("links");
+        all.lines().filter(|l| !l.trim().starts_with("tare")).count()
+    };
     let before = links();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("port");
     let port = taken.local_addr().expect("address").port();
@@ -68,11 +72,13 @@ fn a_port_that_is_taken_is_named_and_the_host_is_left_alone() {
     let output = ground.run(&["run", "-d", "--name", "x", "-p", &publish, "shell", "sleep", "60"]);
     fails(&output, 125, &format!("cannot listen on 127.0.0.1:{port}/tcp"));
     ground.says(&["rm", "x"]);
-    fails(&ground.run(&["run", "-p", "70000", "shell"]), 2, "HOSTPORT");
+    fails(&ground.run(&["run", "-p", "70000", "shell"]), 125, "HOSTPORT");
     let alone = ground.run(&["run", "--network", "none", "-p", "80", "shell"]);
     fails(&alone, 125, "-p needs a network");
     let host = ["run", "--rm", "--network", "host", "shell", "cat", "/proc/net/dev"];
-    assert_eq!(ground.says(&host).lines().count(), before, "it is not the host's network");
+    let seen = ground.says(&host);
+    let seen = seen.lines().filter(|l| !l.trim().starts_with("tare")).count();
+    assert_eq!(seen, before, "it is not the host's network");
     // A bare process listens on the host itself; the forwarder leads there.
     let run =
         ["run", "-d", "--name", "bare", "--target", "process", "-p", "127.0.0.1::18431", "shell", "sh", "-c"];
@@ -83,4 +89,171 @@ fn a_port_that_is_taken_is_named_and_the_host_is_left_alone() {
     until("its page", || get(at.trim()).ends_with("bare\n"));
     ground.says(&["rm", "-f", "bare"]);
     assert_eq!(links(), before, "a link of the host was made");
+}
+
+/// A network namespace of the test's own in the host's place: what is run in it may make rules.
+struct Host(std::process::Child);
+
+impl Host {
+    fn new(forwards: bool) -> Self {
+        let mut command = std::process::Command::new("unshare");
+        let forwards = u8::from(forwards);
+        let script = format!(
+            "ip link set lo up && echo {forwards} >/proc/sys/net/ipv4/ip_forward && echo up && exec sleep 600"
+        );
+        let mut child = command
+            .args(["--net", "sh", "-c", &script])
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("unshare");
+        let mut up = [0; 3];
+        child.stdout.as_mut().expect("stdout").read_exact(&mut up).expect("a namespace");
+        Self(child)
+    }
+
+    fn run(&self, ground: &Ground, args: &[&str]) -> std::process::Output {
+        let mut command = std::process::Command::new("nsenter");
+        command.arg(format!("--net=/proc/{}/ns/net", self.0.id())).args(args);
+        command.env("TAREMARK_STORE", ground.path("store")).env("TAREMARK_STATE", ground.path("state"));
+        command.stdin(std::process::Stdio::null()).output().expect("nsenter")
+    }
+
+    #[track_caller]
+    fn says(&self, ground: &Ground, args: &[&str]) -> String {
+        let output = self.run(ground, args);
+        assert!(output.status.success(), "{args:?}: {}", crate::support::errors(&output));
+        crate::support::text(&output)
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Words that come back by TCP and by UDP.
+const ECHO: &str = "import socket, threading
+tcp = socket.create_server(('', 80))
+udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); udp.bind(('', 81))
+def datagrams():
+    while True:
+        word, who = udp.recvfrom(99); udp.sendto(word, who)
+threading.Thread(target=datagrams, daemon=True).start()
+while True:
+    one, _ = tcp.accept(); one.sendall(one.recv(99)); one.close()";
+
+const ASK: &str = "import socket, sys
+kind = socket.SOCK_DGRAM if sys.argv[3:] else socket.SOCK_STREAM
+one = socket.socket(socket.AF_INET, kind); one.settimeout(2); one.connect((sys.argv[1], int(sys.argv[2])))
+one.sendall(b'word'); print(one.recv(99).decode())";
+
+/// The host's python, for a container whose image has none.
+const PYTHON: [&str; 6] = ["-v", "/usr:/usr:ro", "-v", "/usr/lib:/lib:ro", "-v", "/usr/lib64:/lib64:ro"];
+
+#[test]
+fn ports_are_carried_by_rules_of_our_own_that_go_with_the_container() {
+    let ground = Ground::new();
+    let host = Host::new(true);
+    host.says(&ground, &["nft", "add table ip theirs"]);
+    let taremark = super::TAREMARK;
+    let published = ["-p", "127.0.0.1:18451:80", "-p", "18452:80", "-p", "127.0.0.1:18453:81/udp"];
+    let run = [
+        &[taremark, "run", "-d", "--name", "web"][..],
+        &PYTHON,
+        &published,
+        &["shell", "/usr/bin/python3", "-c", ECHO],
+    ]
+    .concat();
+    host.says(&ground, &run);
+    let by = |name: &str| {
+        host.says(&ground, &[taremark, "inspect", "-f", "{{.NetworkSettings.PublishedBy}}", name])
+    };
+    assert_eq!(by("web"), "nftables\n");
+    let ask = |address: &str, port: &str, udp: Option<&str>| {
+        let mut ask = vec!["python3", "-c", ASK, address, port];
+        ask.extend(udp);
+        crate::support::text(&host.run(&ground, &ask))
+    };
+    until("the server", || ask("127.0.0.1", "18451", None) == "word\n");
+    assert_eq!(ask("127.0.0.1", "18452", None), "word\n", "all addresses");
+    assert_eq!(ask("127.0.0.1", "18453", Some("udp")), "word\n", "datagrams");
+    let rules = host.says(&ground, &["nft", "list", "ruleset"]);
+    assert!(rules.contains("dport 18451 dnat to 169.254.") && rules.contains("masquerade"), "{rules}");
+    // The kernel carries them, and not the forwarder, which would be known to the server as the switch as well: it has
+    // accepted nothing, as nothing is queued and no socket of its is connected.
+    let monitor = host.says(&ground, &[taremark, "inspect", "-f", "{{.State.ConmonPid}}", "web"]);
+    let threads = || std::fs::read_dir(format!("/proc/{}/task", monitor.trim())).expect("threads").count();
+    let before = threads();
+    let held = "import socket, sys, time; one = socket.create_connection(('127.0.0.1', 18451)); print('held', flush=True); time.sleep(5)";
+    let mut holding = std::process::Command::new("nsenter")
+        .arg(format!("--net=/proc/{}/ns/net", host.0.id()))
+        .args(["python3", "-c", held])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("nsenter");
+    let mut word = [0; 5];
+    holding.stdout.as_mut().expect("stdout").read_exact(&mut word).expect("a connection");
+    assert_eq!(threads(), before, "the forwarder has started threads for a connection");
+    holding.kill().expect("kill");
+    holding.wait().expect("reaped");
+    // A member reaches its own port by the switch's address (a hairpin), and so do others of the network.
+    let hairpin = "echo word | busybox nc 10.88.0.1 18451";
+    assert_eq!(host.says(&ground, &[taremark, "exec", "web", "sh", "-c", hairpin]), "word\n");
+    assert_eq!(host.says(&ground, &[taremark, "run", "--rm", "shell", "sh", "-c", hairpin]), "word\n");
+    // Without its rules it is carried in user space.
+    let tables = || host.says(&ground, &["nft", "list", "tables"]);
+    let ours = tables()
+        .lines()
+        .find_map(|l| l.strip_prefix("table ip taremark-").map(str::to_owned))
+        .expect("table");
+    host.says(&ground, &["nft", &format!("delete table ip taremark-{ours}")]);
+    until("the forwarder", || ask("127.0.0.1", "18451", None) == "word\n");
+    host.says(&ground, &[taremark, "restart", "-t", "1", "web"]);
+    until("the server", || ask("127.0.0.1", "18452", None) == "word\n");
+    assert!(tables().contains("taremark-"));
+    host.says(&ground, &[taremark, "rm", "-f", "web"]);
+    assert_eq!(tables(), "table ip theirs\n", "rules are left, or others are gone");
+    let links = host.says(&ground, &["ls", "/sys/class/net"]);
+    until("the link to be gone", || !host.says(&ground, &["ls", "/sys/class/net"]).contains("tare"));
+    drop(links);
+    // The other carrier, and one that is asked for and not there.
+    let by_hand =
+        [taremark, "run", "-d", "--name", "slow", "--publish-by", "forwarder", "-p", "127.0.0.1:18451:80"];
+    host.says(&ground, &[&by_hand[..], &PYTHON, &["shell", "/usr/bin/python3", "-c", ECHO]].concat());
+    assert_eq!(by("slow"), "forwarder\n");
+    until("the server", || ask("127.0.0.1", "18451", None) == "word\n");
+    assert_eq!(tables(), "table ip theirs\n");
+    host.says(&ground, &[taremark, "rm", "-f", "slow"]);
+}
+
+#[test]
+fn rules_of_what_was_killed_are_removed_by_the_next_command() {
+    let ground = Ground::new();
+    let host = Host::new(false);
+    let taremark = super::TAREMARK;
+    let run = [taremark, "run", "-d", "--name", "x", "-p", "127.0.0.1:18461:80", "shell", "sleep", "600"];
+    host.says(&ground, &run);
+    let tables = || host.says(&ground, &["nft", "list", "tables"]);
+    assert!(tables().contains("table ip taremark-"));
+    // Where the host forwards nothing, nothing that comes from outside is sent on.
+    assert!(!host.says(&ground, &["nft", "list", "ruleset"]).contains("prerouting"));
+    let about = host.says(&ground, &[taremark, "inspect", "-f", "{{.State.ConmonPid}} {{.State.Pid}}", "x"]);
+    about.split_whitespace().for_each(|pid| super::kill(pid.parse().expect("pid")));
+    until("the end", || host.says(&ground, &[taremark, "ps", "-a"]).contains("Exited"));
+    assert_eq!(tables(), "");
+    host.says(&ground, &[taremark, "rm", "x"]);
+    // One whose folder is gone as well.
+    host.says(&ground, &run);
+    let id = host.says(&ground, &[taremark, "ps", "-q", "--no-trunc"]).trim().to_owned();
+    let about = host.says(&ground, &[taremark, "inspect", "-f", "{{.State.ConmonPid}} {{.State.Pid}}", "x"]);
+    about.split_whitespace().for_each(|pid| super::kill(pid.parse().expect("pid")));
+    std::fs::remove_dir_all(ground.path("state").join(&id)).expect("remove");
+    assert!(tables().contains("table ip taremark-"));
+    assert!(host.says(&ground, &[taremark, "doctor", "--clean"]).contains("removed the rules taremark-"));
+    assert_eq!(tables(), "");
+    for cgroup in ["/sys/fs/cgroup", "/sys/fs/cgroup/memory", "/sys/fs/cgroup/cpu", "/sys/fs/cgroup/pids"] {
+        let _ = std::fs::remove_dir(std::path::Path::new(cgroup).join("taremark-run").join(&id));
+    }
 }

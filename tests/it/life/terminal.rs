@@ -50,7 +50,8 @@ fn typed(ground: &Ground, args: &[&str], prompt: &str, keys: &[u8]) -> (String, 
 #[test]
 fn a_shell_on_a_terminal_works_and_the_mode_is_put_back() {
     let ground = Ground::new();
-    for target in ["container", "process"] {
+    super::machine::kernel();
+    for target in ["container", "process", "microvm"] {
         let run = ["run", "--rm", "-it", "--target", target, "-e", "PS1=ready: ", "shell", "sh"];
         let keys = b"stty size; test -t 0 && echo is $((40+2)); exit 4\n";
         let (screen, code) = typed(&ground, &run, "ready: ", keys);
@@ -75,8 +76,21 @@ fn a_shell_on_a_terminal_works_and_the_mode_is_put_back() {
     let (screen, code) =
         typed(&ground, &["exec", "-it", "-e", "PS1=ready: ", "x", "sh"], "ready: ", b"stty size; exit 5\n");
     assert!(screen.contains("37 91") && code == Some(5), "{screen} {code:?}");
-    assert!(
-        !ground.run(&["run", "--rm", "-t", "shell", "true"]).status.success(),
-        "there is no terminal here"
-    );
+    // It is as large as the caller's before its program has looked.
+    for target in ["container", "process", "microvm"] {
+        let run = ["run", "--rm", "-t", "--target", target, "-u", "web", "shell", "sh", "-c"];
+        let script = "stty size; echo own >/dev/stdout; test -t 0 && test -t 1 && test -t 2 && exit 7";
+        let (screen, code) = typed(&ground, &[&run[..], &[script]].concat(), "never typed", b"");
+        assert!(
+            screen.contains("37 91") && screen.contains("own") && code == Some(7),
+            "{target}: {screen} {code:?}"
+        );
+    }
+    ground.says(&["run", "-d", "--name", "vm", "--target", "microvm", "shell", "sleep", "600"]);
+    let script = "trap 'echo caught; exit 6' INT; stty size; echo ready: ; while :; do sleep 0.05; done";
+    let (screen, code) = typed(&ground, &["exec", "-it", "vm", "sh", "-c", script], "ready:", b"\x03");
+    assert!(screen.contains("37 91") && screen.contains("caught") && code == Some(6), "{screen} {code:?}");
+    // Without one here it has one all the same, as with podman: what runs by a job of a build server may want it.
+    let output = ground.run(&["run", "--rm", "-t", "shell", "sh", "-c", "test -t 1 && echo has one"]);
+    assert_eq!(crate::support::text(&output), "has one\r\n");
 }
