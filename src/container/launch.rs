@@ -134,7 +134,7 @@ fn plan<'a>(
     let Wish { options, bundle, config, gate, late, console, preserved, saved } = wish;
     let place = Place::prepare(cgroup, config)?;
     trace.done("cgroup");
-    let agent = Agent::connect(config.linux.seccomp.as_ref(), filter.as_ref(), saved, "creating")?;
+    let agent = Agent::connect(config.linux.seccomp.as_ref(), saved, "creating")?;
     let entered = namespaces::open(config)?;
     namespaces::enter_pid(&entered).map_err(system("enter the pid namespace"))?;
     let idmapped = idmap::prepare(config, bundle)?;
