@@ -4,12 +4,9 @@
 use super::error::{RuntimeError, system};
 use super::procfs::Procfs;
 use super::rootfs::Step;
-use super::seccomp::{Filter, Seccomp};
+use super::seccomp::Seccomp;
 use super::state::Saved;
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use serde_json::json;
-use std::io::IoSlice;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
@@ -25,12 +22,11 @@ impl<'a> Agent<'a> {
     /// Connects to it, where the filter has something to ask. `status`: the container's.
     pub fn connect(
         section: Option<&'a Seccomp>,
-        filter: Option<&Filter>,
         saved: &'a Saved,
         status: &'static str,
     ) -> Result<Option<Self>, RuntimeError> {
         let path = section.and_then(|s| s.listener_path.as_ref());
-        let Some(path) = path.filter(|_| filter.is_some_and(Filter::listens)) else { return Ok(None) };
+        let Some(path) = path.filter(|_| section.is_some_and(Seccomp::notifies)) else { return Ok(None) };
         let to = UnixStream::connect(path).map_err(system("connect to linux.seccomp.listenerPath"))?;
         let metadata = section.and_then(|s| s.listener_metadata.as_deref());
         Ok(Some(Self { to, metadata, saved, status }))
@@ -49,13 +45,7 @@ impl<'a> Agent<'a> {
             "state": self.saved.state(self.status, if self.status == "running" { self.saved.pid } else { pid }),
         })
         .to_string();
-        let fds = [listener.as_fd()];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut ancillary = SendAncillaryBuffer::new(&mut space);
-        ancillary.push(SendAncillaryMessage::ScmRights(&fds));
-        let text = [IoSlice::new(told.as_bytes())];
-        rustix::net::sendmsg(&self.to, &text, &mut ancillary, SendFlags::NOSIGNAL)
-            .map_err(|e| failed(e.into()))?;
+        super::send::send(&self.to, told.as_bytes(), Some(listener.as_fd())).map_err(|e| failed(e.into()))?;
         // The agent reads to the end; the descriptor itself is closed by the exec.
         let _ = self.to.shutdown(std::net::Shutdown::Both);
         Ok(())

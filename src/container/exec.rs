@@ -83,7 +83,7 @@ fn start(
 ) -> Result<i32, RuntimeError> {
     let preserved = listen::preserved(options.preserve_fds)?;
     let filter = config.linux.seccomp.as_ref().map(seccomp::compile).transpose()?;
-    let agent = Agent::connect(config.linux.seccomp.as_ref(), filter.as_ref(), saved, "running")?;
+    let agent = Agent::connect(config.linux.seccomp.as_ref(), saved, "running")?;
     let init = saved.hold()?;
     let cgroup = RunCgroup::open_at(&saved.cgroups_path)?;
     let born_in = cgroup.open_v2()?;

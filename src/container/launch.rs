@@ -173,7 +173,7 @@ pub fn plan<'a>(
     let Wish { options, bundle, config, gate, late, console, preserved, scope, saved, .. } = wish;
     let place = Place::prepare(cgroup, config, scope.is_some())?;
     trace.done("cgroup");
-    let agent = Agent::connect(config.linux.seccomp.as_ref(), filter.get(), saved, "creating")?;
+    let agent = Agent::connect(config.linux.seccomp.as_ref(), saved, "creating")?;
     let entered = namespaces::open(config)?;
     namespaces::enter_pid(&entered).map_err(system("enter the pid namespace"))?;
     let idmapped = idmap::prepare(config, bundle)?;

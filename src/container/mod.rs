@@ -50,6 +50,7 @@ pub mod run;
 mod scheduling;
 pub mod seal;
 pub mod seccomp;
+mod send;
 pub mod spec;
 pub mod state;
 mod sync;

@@ -4,13 +4,10 @@ use super::error::{RuntimeError, system};
 use super::rootfs::Step;
 use super::trace::Span;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags,
-};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
-use std::io::{IoSlice, IoSliceMut};
+use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
@@ -60,15 +57,9 @@ pub fn tell(to: &Line, report: Report) {
 
 /// From the runtime to the init: go on, with a descriptor for it or none.
 pub fn go(to: &OwnedFd, fd: Option<&OwnedFd>) -> Result<(), RuntimeError> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    let fds = fd.map(|fd| [fd.as_fd()]);
-    if let Some(fds) = &fds {
-        ancillary.push(SendAncillaryMessage::ScmRights(fds));
-    }
     // An init that has failed already has closed its end; its report says why, so this is no error.
-    match rustix::net::sendmsg(to, &[IoSlice::new(b"g")], &mut ancillary, SendFlags::NOSIGNAL) {
-        Ok(_) | Err(rustix::io::Errno::PIPE | rustix::io::Errno::CONNRESET) => Ok(()),
+    match super::send::send(to, b"g", fd.map(AsFd::as_fd)) {
+        Ok(()) | Err(rustix::io::Errno::PIPE | rustix::io::Errno::CONNRESET) => Ok(()),
         Err(e) => Err(system("tell the init to go")(e)),
     }
 }

@@ -5,10 +5,7 @@ use super::open::open_at;
 use super::rootfs::{Step, by_fd, open_path};
 use nix::mount::{MsFlags, mount};
 use rustix::fs::{OFlags, ResolveFlags};
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use rustix::pty::OpenptFlags;
-use std::io::IoSlice;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
@@ -79,12 +76,7 @@ impl Terminal {
     /// Sends the master to `to` (its name as the text of the message, as engines expect), and makes the other end the
     /// controlling terminal and the standard streams of this process, which leads its session.
     pub fn hand_over(self, to: &OwnedFd) -> Result<(), Step> {
-        let fds = [self.master.as_fd()];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut ancillary = SendAncillaryBuffer::new(&mut space);
-        ancillary.push(SendAncillaryMessage::ScmRights(&fds));
-        let text = [IoSlice::new(self.name.as_bytes())];
-        rustix::net::sendmsg(to, &text, &mut ancillary, SendFlags::NOSIGNAL)
+        super::send::send(to, self.name.as_bytes(), Some(self.master.as_fd()))
             .map_err(failed("send the terminal to", "--console-socket"))?;
         rustix::process::ioctl_tiocsctty(&self.slave).map_err(failed("take", "the controlling terminal"))?;
         let streams = rustix::stdio::dup2_stdin(&self.slave)

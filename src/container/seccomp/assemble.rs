@@ -2,7 +2,7 @@
 //! fate.
 
 use super::arguments::{IF_EQUAL, IF_GREATER_OR_EQUAL, JUMP, LOAD, RETURN, op, rule};
-use super::check::{check, notifies};
+use super::check::check;
 use super::numbers;
 use super::{Action, Rule, Seccomp, SeccompError};
 use crate::sys::process::Instruction;
@@ -54,7 +54,7 @@ const BAD_ARCHITECTURE: u32 = 0x8000_0000;
 /// Compiles a section.
 pub fn compile(seccomp: &Seccomp) -> Result<Filter, SeccompError> {
     check(seccomp)?;
-    if notifies(seccomp) && !lets_pass(seccomp, "sendmsg")? {
+    if seccomp.notifies() && !lets_pass(seccomp, "sendmsg")? {
         return Err(SeccompError::Sendmsg);
     }
     let mut program = vec![op(LOAD, 0, 0, 4)];
@@ -95,15 +95,8 @@ const NEW_LISTENER: u64 = 1 << 3;
 const TSYNC_ESRCH: u64 = 1 << 4;
 const WAIT_KILLABLE_RECV: u64 = 1 << 5;
 
-impl Filter {
-    /// Whether its installation gives a descriptor by which another process answers for calls.
-    pub fn listens(&self) -> bool {
-        self.flags & NEW_LISTENER != 0
-    }
-}
-
 fn flags(seccomp: &Seccomp) -> Result<u64, SeccompError> {
-    let listens = notifies(seccomp);
+    let listens = seccomp.notifies();
     let first = if listens { NEW_LISTENER } else { 0 };
     seccomp.flags.iter().enumerate().try_fold(first, |bits, (index, name)| match name.as_str() {
         // Beside a listener the kernel takes it with TSYNC_ESRCH alone.

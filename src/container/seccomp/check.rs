@@ -18,13 +18,15 @@ pub(super) fn check(seccomp: &Seccomp) -> Result<(), SeccompError> {
     }
     match &seccomp.listener_path {
         None if seccomp.listener_metadata.is_some() => Err(SeccompError::Metadata),
-        None if notifies(seccomp) => Err(SeccompError::NoListener),
+        None if seccomp.notifies() => Err(SeccompError::NoListener),
         _ => Ok(()),
     }
 }
 
-/// Whether anything is asked of a listener.
-pub(super) fn notifies(seccomp: &Seccomp) -> bool {
-    let actions = seccomp.syscalls.iter().map(|r| r.action).chain([seccomp.default_action]);
-    actions.into_iter().any(|action| action == Action::Notify)
+impl Seccomp {
+    /// Whether anything is asked of a listener.
+    pub fn notifies(&self) -> bool {
+        let mut actions = self.syscalls.iter().map(|r| r.action).chain([self.default_action]);
+        actions.any(|action| action == Action::Notify)
+    }
 }
