@@ -64,7 +64,12 @@ pub fn mount_cgroups(
         let target = make_dir(root, path)?;
         let at = short(&target);
         if by_namespace(config) {
-            return mount(Some("cgroup"), at.as_str(), Some(kind), flags, data).map_err(failed);
+            match mount(Some("cgroup"), at.as_str(), Some(kind), flags, data) {
+                // An ordinary user's /sys is the host's, with its v2 in it, and no file system is mounted twice in one
+                // place.
+                Err(nix::Error::EBUSY) if kind == "cgroup2" => {}
+                mounted => return mounted.map_err(failed),
+            }
         }
         // One that this user may not make is not shown.
         let Some(own) = own.filter(|dir| dir.exists()) else { return Ok(()) };

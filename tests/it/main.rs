@@ -65,5 +65,6 @@ mod runs;
 mod share;
 mod store;
 mod support;
+mod systemd_user;
 mod targets;
 mod vm;

@@ -28,13 +28,14 @@ fn make_user(dir: &Path) {
     }
 }
 
-struct Home {
+/// Of that user: runtime, bundle and states.
+pub struct Home {
     dir: tempfile::TempDir,
-    tarec: PathBuf,
+    pub tarec: PathBuf,
 }
 
 impl Home {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let dir = tempfile::tempdir().expect("folder");
         std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).expect("mode");
         make_user(dir.path());
@@ -58,12 +59,30 @@ impl Home {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let id = USER.to_string();
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid", &id, "--regid", &id, "--clear-groups", "--inh-caps=-all"]).arg(&self.tarec);
-        command.args(args).current_dir(self.dir.path().join("bundle"));
-        command.env("XDG_RUNTIME_DIR", self.dir.path());
+        let mut command = self.as_user(Command::new("setpriv"), &self.tarec);
+        command.args(args);
         command
+    }
+
+    /// `program` as that user, in the cgroup of v2 at `group`.
+    pub fn command_in(&self, group: &Path, program: &Path) -> Command {
+        let mut shell = Command::new("sh");
+        let script = "echo 0 > \"$0/cgroup.procs\" && exec setpriv \"$@\"";
+        shell.args(["-c", script]).arg(group);
+        self.as_user(shell, program)
+    }
+
+    fn as_user(&self, mut setpriv: Command, program: &Path) -> Command {
+        let id = USER.to_string();
+        setpriv.args(["--reuid", &id, "--regid", &id, "--clear-groups", "--inh-caps=-all"]).arg(program);
+        setpriv.current_dir(self.dir.path().join("bundle")).env("XDG_RUNTIME_DIR", self.dir.path());
+        setpriv.env("HOME", self.dir.path()).env_remove("DBUS_SESSION_BUS_ADDRESS");
+        setpriv
+    }
+
+    /// Its home, which is its XDG_RUNTIME_DIR, too.
+    pub fn path(&self) -> &Path {
+        self.dir.path()
     }
 
     /// Runs `script` with the config of `spec --rootless`, changed.
@@ -72,7 +91,7 @@ impl Home {
         self.tarec(&["run", "rootless"])
     }
 
-    fn configure(&self, script: &str, change: impl FnOnce(&mut Value)) {
+    pub fn configure(&self, script: &str, change: impl FnOnce(&mut Value)) {
         let file = self.dir.path().join("bundle/config.json");
         let _ = std::fs::remove_file(&file);
         let made = self.tarec(&["spec", "--rootless"]);
@@ -84,13 +103,16 @@ impl Home {
         std::fs::write(&file, config.to_string()).expect("config");
     }
 
-    /// Exit code of a verb and what it said; by a file, as a container that stays would hold a pipe open.
-    fn verb(&self, args: &[&str]) -> (i32, String) {
+    /// Exit code of a verb and what it said.
+    pub fn verb(&self, args: &[&str]) -> (i32, String) {
+        self.verb_of(&mut self.command(args))
+    }
+
+    /// The same of any command; by a file, as a container that stays would hold a pipe open.
+    pub fn verb_of(&self, command: &mut Command) -> (i32, String) {
         let file = tempfile::NamedTempFile::new().expect("file");
-        let both = [0, 1].map(|_| file.reopen().expect("file"));
-        let [out, err] = both;
-        let status =
-            self.command(args).stdin(Stdio::null()).stdout(out).stderr(err).status().expect("setpriv");
+        let [out, err] = [0, 1].map(|_| file.reopen().expect("file"));
+        let status = command.stdin(Stdio::null()).stdout(out).stderr(err).status().expect("setpriv");
         (status.code().unwrap_or(-1), std::fs::read_to_string(file.path()).expect("output"))
     }
 }
