@@ -143,12 +143,16 @@ fn show(header: &crate::record::density::Header, s: &Summary) {
     };
     println!("  one more takes of the host   {}{interval}", mib(s.marginal_bytes));
     println!(
-        "  accounted for one            {} ({} of it the harness's): {:+.1} % {}",
+        "  accounted for one            {}: {:+.1} % {}",
         mib(s.accounted_bytes),
-        mib(s.harness_bytes),
         s.difference * 100.0,
         if s.difference.abs() <= AGREE { "apart, they agree" } else { "apart: THEY DISAGREE" }
     );
+    println!("    its pages                  {}", mib(s.pages_bytes));
+    let charged = mib(s.kernel_charged_bytes);
+    println!("    the kernel's               {} ({charged} charged to its cgroup)", mib(s.kernel_bytes));
+    println!("    the harness's              {}", mib(s.harness_bytes));
+    println!("  page cache, can be had back  {}", mib(s.file_bytes));
     println!("  start, first and last tenth  {:.1} ms, {:.1} ms", s.startup_first_ms, s.startup_last_ms);
     println!("  stopping all                 {:.0} ms", header.stop_ms);
     let back = header.available_after_bytes as f64 - header.available_before_bytes as f64;

@@ -225,6 +225,7 @@ fn broken(target: &str, error: &anyhow::Error) -> Finding {
 pub fn package_of(program: &str) -> String {
     let package = match program {
         "qemu-system-aarch64" => "qemu-system-arm",
+        "qemu-system-riscv64" => "qemu-system-misc",
         p if p.starts_with("qemu-system") => "qemu-system-x86",
         "mkfs.erofs" => "erofs-utils",
         "mkfs.ext4" => "e2fsprogs",

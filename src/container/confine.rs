@@ -1,6 +1,7 @@
 //! The last steps before the workload, the same for a container's init and for `exec`: limits, labels, ids,
 //! capabilities, filter, exec.
 
+use super::agent::Agent;
 use super::config::{Personality, Process};
 use super::procfs::Procfs;
 use super::program::{self, Program};
@@ -14,12 +15,16 @@ pub struct Confine<'a> {
     pub process: &'a Process,
     /// Compiled filter.
     pub filter: Option<&'a super::seccomp::Filter>,
+    /// Who answers for the calls that it asks about.
+    pub agent: Option<&'a Agent<'a>>,
     /// Execution domain.
     pub personality: Option<&'a Personality>,
     /// Descriptors from 3 on that it keeps.
     pub preserve_fds: u32,
     /// More for its environment.
     pub env: &'a [String],
+    /// With a HOME, where its environment has none.
+    pub home: bool,
     /// With a session keyring of its own.
     pub keyring: bool,
     /// Of the host.
@@ -55,7 +60,7 @@ impl Confine<'_> {
         }
         labels::apply(p, self.procfs)?;
         terminal::give_pipes(p.user.uid);
-        process::close_on_exec_from(3 + self.preserve_fds).map_err(named("close", "descriptors"))?;
+        self.close(3 + self.preserve_fds).map_err(named("close", "descriptors"))?;
         let none = Default::default();
         let wanted = p.capabilities.as_ref().unwrap_or(&none);
         capabilities::drop_bounding(wanted).map_err(named("drop", "process.capabilities.bounding"))?;
@@ -70,7 +75,22 @@ impl Confine<'_> {
         enter(&p.cwd).map_err(|e| Step::new("enter process.cwd", &p.cwd, e))?;
         process::keep_capabilities(false).map_err(named("let go of", "capabilities"))?;
         capabilities::apply(wanted).map_err(named("set", "process.capabilities"))?;
-        program::find(p, self.env)
+        let has_home = p.env.iter().any(|e| e.starts_with("HOME="));
+        let home = (self.home && !has_home).then(|| super::home::of(p.user.uid));
+        program::find(p, self.env.iter().chain(&home))
+    }
+
+    /// Descriptors from this one on do not outlive the exec; one by one on kernels before 5.11.
+    fn close(&self, from: u32) -> std::io::Result<()> {
+        match process::close_on_exec_from(from).map_err(|e| (e.raw_os_error(), e)) {
+            Err((Some(libc::ENOSYS | libc::EINVAL), _)) => {
+                let open = self.procfs.descriptors()?.into_iter();
+                open.filter(|fd| u32::try_from(*fd).is_ok_and(|fd| fd >= from))
+                    .try_for_each(process::close_on_exec)
+            }
+            Err((_, e)) => Err(e),
+            Ok(()) => Ok(()),
+        }
     }
 
     fn settings(&self) -> Result<(), Step> {
@@ -97,7 +117,12 @@ impl Confine<'_> {
 
     fn install(&self) -> Result<(), Step> {
         let Some(filter) = self.filter else { return Ok(()) };
-        process::install_seccomp(&filter.program, filter.flags).map_err(named("install", "linux.seccomp"))
+        let listener = process::install_seccomp(&filter.program, filter.flags)
+            .map_err(named("install", "linux.seccomp"))?;
+        match (listener, self.agent) {
+            (Some(listener), Some(agent)) => agent.hand_over(&listener, self.procfs),
+            _ => Ok(()),
+        }
     }
 
     /// The exec. It returns with what hindered it.

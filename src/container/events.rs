@@ -26,6 +26,14 @@ pub fn stats(root: &Path, id: &str) -> Result<Value, RuntimeError> {
     Ok(json!({"type": "stats", "id": id, "data": data}))
 }
 
+/// How many processes the kernel has killed there for want of memory, also where the container has ended of it.
+pub fn oom_kills(root: &Path, id: &str) -> Result<u64, RuntimeError> {
+    let saved = StateDir::open(root, id)?.load()?;
+    let files = Files(RunCgroup::open_at(&saved.cgroups_path)?);
+    let counted = |name: &str| files.pairs("memory", name).get("oom_kill").and_then(Value::as_u64);
+    Ok(counted("memory.oom_control").or(counted("memory.events")).unwrap_or(0))
+}
+
 /// Control files by controller; v1 and v2 differ in names only, where both have the figure.
 struct Files(RunCgroup);
 

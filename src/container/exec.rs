@@ -1,5 +1,6 @@
 //! `exec`: another process in a running container.
 
+use super::agent::Agent;
 use super::cgroup::RunCgroup;
 use super::config::{NamespaceKind, Process, RuntimeConfig};
 use super::console::{self, Console};
@@ -78,6 +79,7 @@ fn start(
 ) -> Result<i32, RuntimeError> {
     let preserved = listen::preserved(options.preserve_fds)?;
     let filter = config.linux.seccomp.as_ref().map(seccomp::compile).transpose()?;
+    let agent = Agent::connect(config.linux.seccomp.as_ref(), filter.as_ref(), saved, "running")?;
     let init = saved.hold()?;
     let cgroup = RunCgroup::open_at(&saved.cgroups_path)?;
     let born_in = cgroup.open_v2()?;
@@ -89,6 +91,7 @@ fn start(
         config,
         process,
         filter: filter.as_ref(),
+        agent,
         console: console.map(|c| &c.to),
         preserved: &preserved,
         sync: sync::Line::Socket(theirs),

@@ -1,5 +1,6 @@
 //! What the child of `exec` does: into the cgroup, into the namespaces, then as a container's init does.
 
+use super::agent::Agent;
 use super::cgroup::join;
 use super::config::{Process, RuntimeConfig};
 use super::confine::Confine;
@@ -29,6 +30,8 @@ pub struct Joining<'a> {
     pub process: &'a Process,
     /// Compiled filter.
     pub filter: Option<&'a seccomp::Filter>,
+    /// Who answers for the calls that it asks about.
+    pub agent: Option<Agent<'a>>,
     /// Where the master of the terminal goes.
     pub console: Option<&'a OwnedFd>,
     /// Descriptors that it keeps.
@@ -63,9 +66,11 @@ fn steps(j: &Joining) -> Result<Infallible, Step> {
     let confine = Confine {
         process: j.process,
         filter: j.filter,
+        agent: j.agent.as_ref(),
         personality: j.config.linux.personality.as_ref(),
         preserve_fds: j.preserved.count,
         env: &j.preserved.env,
+        home: super::home::is_ours_to_set(j.config),
         keyring: true,
         procfs: &procfs,
     };

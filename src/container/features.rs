@@ -30,10 +30,11 @@ pub fn document() -> Value {
 }
 
 fn seccomp() -> Value {
-    let act = ["ALLOW", "ERRNO", "KILL", "KILL_PROCESS", "KILL_THREAD", "LOG", "TRACE", "TRAP"];
+    let act = ["ALLOW", "ERRNO", "KILL", "KILL_PROCESS", "KILL_THREAD", "LOG", "NOTIFY", "TRACE", "TRAP"];
     let cmp = ["EQ", "GE", "GT", "LE", "LT", "MASKED_EQ", "NE"];
     let arch = ["AARCH64", "ARM", "X32", "X86", "X86_64"];
-    let flag = ["TSYNC", "LOG", "SPEC_ALLOW"].map(|f| format!("SECCOMP_FILTER_FLAG_{f}"));
+    let flag =
+        ["TSYNC", "LOG", "SPEC_ALLOW", "WAIT_KILLABLE_RECV"].map(|f| format!("SECCOMP_FILTER_FLAG_{f}"));
     json!({
         "enabled": true,
         "actions": act.map(|a| format!("SCMP_ACT_{a}")),

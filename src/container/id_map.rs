@@ -12,17 +12,17 @@ pub fn write(pid: i32, uids: &[IdMapping], gids: &[IdMapping]) -> Result<(), Run
     let own = |maps: &[IdMapping], id: u32| matches!(maps, [one] if one.host_id == id && one.size == 1);
     if !root && own(gids, nix::unistd::getegid().as_raw()) {
         // The price of a mapping without privileges: the groups stay as they are (user_namespaces(7)).
-        put(pid, "setgroups", "deny")?;
+        put(pid, "write", "setgroups", "deny")?;
     }
     let maps = [
-        ("gid_map", "newgidmap", gids, nix::unistd::getegid().as_raw()),
-        ("uid_map", "newuidmap", uids, nix::unistd::geteuid().as_raw()),
+        ("gid_map", ("write linux.gidMappings to", "newgidmap"), gids, nix::unistd::getegid().as_raw()),
+        ("uid_map", ("write linux.uidMappings to", "newuidmap"), uids, nix::unistd::geteuid().as_raw()),
     ];
-    for (file, program, maps, id) in maps {
+    for (file, (step, program), maps, id) in maps {
         if root || own(maps, id) {
             let text: String =
                 maps.iter().map(|m| format!("{} {} {}\n", m.container_id, m.host_id, m.size)).collect();
-            put(pid, file, &text)?;
+            put(pid, step, file, &text)?;
         } else {
             by_program(pid, program, maps)?;
         }
@@ -30,9 +30,9 @@ pub fn write(pid: i32, uids: &[IdMapping], gids: &[IdMapping]) -> Result<(), Run
     Ok(())
 }
 
-fn put(pid: i32, file: &str, text: &str) -> Result<(), RuntimeError> {
+fn put(pid: i32, step: &'static str, file: &str, text: &str) -> Result<(), RuntimeError> {
     let path = PathBuf::from(format!("/proc/{pid}/{file}"));
-    std::fs::write(&path, text).map_err(io("write", &path))
+    std::fs::write(&path, text).map_err(io(step, &path))
 }
 
 /// newuidmap(1): pid, then triples.

@@ -29,6 +29,8 @@ pub struct Init<'a> {
     pub entered: Vec<Entered>,
     /// Compiled filter.
     pub filter: Option<super::seccomp::Filter>,
+    /// Who answers for the calls that it asks about.
+    pub agent: Option<super::agent::Agent<'a>>,
     /// Its cgroup.
     pub place: Place<'a>,
     /// To and from the parent.
@@ -87,8 +89,8 @@ fn steps(init: &Init, mut trace: Trace) -> Result<Infallible, Step> {
     if user_namespace {
         process::set_ids(0, 0, &[]).map_err(|(call, e)| Step::new(call, "0 in the user namespace", e))?;
     }
-    let pid = if config.hooks.is_some() { own_pid() } else { 0 };
     let procfs = Procfs::open()?;
+    let pid = if config.hooks.is_some() { procfs.own_pid().unwrap_or(0) } else { 0 };
     namespaces::unshare_late(config)?;
     identity(config)?;
     trace.done("namespaces");
@@ -97,12 +99,6 @@ fn steps(init: &Init, mut trace: Trace) -> Result<Infallible, Step> {
     trace.done("rootfs");
     mount_all(init, &root, pid, &procfs, &mut trace)?;
     last_steps(init, pid, &procfs, trace)
-}
-
-/// As the host sees it: /proc is still the host's here.
-fn own_pid() -> i32 {
-    let link = std::fs::read_link("/proc/self").unwrap_or_default();
-    link.to_string_lossy().parse().unwrap_or(0)
 }
 
 /// As much as can be before the word to go, the rest after it.
@@ -233,9 +229,11 @@ fn last_steps(init: &Init, pid: i32, procfs: &Procfs, mut trace: Trace) -> Resul
     let confine = Confine {
         process: &config.process,
         filter: init.filter.as_ref(),
+        agent: init.agent.as_ref(),
         personality: config.linux.personality.as_ref(),
         preserve_fds: init.preserved.count,
         env: &init.preserved.env,
+        home: super::home::is_ours_to_set(config),
         keyring: init.keyring,
         procfs,
     };

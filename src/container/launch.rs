@@ -6,6 +6,7 @@
 //! state: the two halves take about as long. Where the init may not (in a user namespace) or need not (v2, where it is
 //! born in its cgroup), the runtime makes the cgroup before the clone.
 
+use super::agent::Agent;
 use super::cgroup::RunCgroup;
 use super::config::{NamespaceKind, RuntimeConfig};
 use super::create::CreateOptions;
@@ -133,6 +134,7 @@ fn plan<'a>(
     let Wish { options, bundle, config, gate, late, console, preserved, saved } = wish;
     let place = Place::prepare(cgroup, config)?;
     trace.done("cgroup");
+    let agent = Agent::connect(config.linux.seccomp.as_ref(), filter.as_ref(), saved, "creating")?;
     let entered = namespaces::open(config)?;
     namespaces::enter_pid(&entered).map_err(system("enter the pid namespace"))?;
     let idmapped = idmap::prepare(config, bundle)?;
@@ -143,6 +145,7 @@ fn plan<'a>(
         bundle,
         entered,
         filter,
+        agent,
         place,
         sync,
         gate,

@@ -3,6 +3,7 @@
 //! `tarec` is its face for engines, the suite's target `container` the other. A start is [`run`]: parse, cgroup, one
 //! clone3 into all namespaces, [`init`] in the child (mounts, pivot, limits, capabilities, filter, exec).
 
+mod agent;
 mod attach;
 mod capabilities;
 pub mod cgroup;
@@ -22,6 +23,7 @@ mod exec_child;
 mod exec_process;
 pub mod features;
 pub mod freezer;
+mod home;
 mod hooks;
 mod id_map;
 mod idmap;
@@ -50,6 +52,7 @@ pub mod seccomp;
 pub mod spec;
 pub mod state;
 mod sync;
+mod sysctl;
 pub mod template;
 mod terminal;
 pub mod trace;

@@ -36,6 +36,26 @@ impl Procfs {
         if written == text.len() { Ok(()) } else { Err(std::io::ErrorKind::WriteZero.into()) }
     }
 
+    /// The caller's pid, as the host sees it.
+    pub fn own_pid(&self) -> std::io::Result<i32> {
+        let link = rustix::fs::readlinkat(&self.0, "self", Vec::new())?;
+        link.to_str()
+            .ok()
+            .and_then(|pid| pid.parse().ok())
+            .ok_or_else(|| std::io::ErrorKind::InvalidData.into())
+    }
+
+    /// The caller's open descriptors.
+    pub fn descriptors(&self) -> std::io::Result<Vec<i32>> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_XDEV | ResolveFlags::NO_MAGICLINKS;
+        let mut numbers = Vec::new();
+        for entry in rustix::fs::Dir::new(open_at(&self.0, "self/fd", flags, resolve)?)? {
+            numbers.extend(entry?.file_name().to_str().ok().and_then(|name| name.parse::<i32>().ok()));
+        }
+        Ok(numbers)
+    }
+
     /// Whether `path`, relative, is there.
     pub fn has(&self, path: &str) -> bool {
         rustix::fs::accessat(&self.0, path, rustix::fs::Access::EXISTS, rustix::fs::AtFlags::empty()).is_ok()

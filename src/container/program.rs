@@ -13,7 +13,7 @@ pub type Program = (CString, Vec<CString>, Vec<CString>);
 const DEPTH: usize = 5;
 
 /// `args[0]` as it is, or found in the PATH of the container's environment; `more` comes on top of its environment.
-pub fn find(p: &Process, more: &[String]) -> Result<Program, Step> {
+pub fn find<'a>(p: &'a Process, more: impl Iterator<Item = &'a String>) -> Result<Program, Step> {
     let c = |s: &String| CString::new(s.as_str()).map_err(|e| Step::new("pass", s, e.into()));
     let name = &p.args[0];
     let path = p
@@ -53,6 +53,11 @@ fn is_a_file(path: &str) -> Result<(), Step> {
             }
             Err(e) => return Err(magic(&path, e)),
         };
+        let stat = rustix::fs::fstat(&file).map_err(|e| Step::new("exec", &path, e.into()))?;
+        if !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() {
+            // What the exec would say, now instead of at the start.
+            return Err(Step::new("exec", &path, std::io::Error::from_raw_os_error(libc::EACCES)));
+        }
         let mut head = [0u8; 256];
         let n = rustix::io::read(&file, &mut head).unwrap_or(0);
         let Some(next) = interpreter(&head[..n]) else { return Ok(()) };

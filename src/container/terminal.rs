@@ -50,13 +50,15 @@ impl Terminal {
         let slave =
             rustix::pty::ioctl_tiocgptpeer(&master, peer).map_err(failed("open the peer of", ptmx))?;
         let name = rustix::pty::ptsname(&master, Vec::new()).map_err(failed("name the peer of", ptmx))?;
-        if let Some(size) = size {
-            let size = rustix::termios::Winsize {
-                ws_row: size.height,
-                ws_col: size.width,
-                ws_xpixel: 0,
-                ws_ypixel: 0,
-            };
+        let given = size.map(|size| rustix::termios::Winsize {
+            ws_row: size.height,
+            ws_col: size.width,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        });
+        // Else that of the terminal that the runtime is called from, so that the program never sees another one first.
+        let ours = || rustix::termios::tcgetwinsize(rustix::stdio::stdin()).ok();
+        if let Some(size) = given.or_else(ours) {
             rustix::termios::tcsetwinsize(&slave, size).map_err(failed("set", "process.consoleSize"))?;
         }
         rustix::fs::fchown(&slave, Some(rustix::fs::Uid::from_raw(uid)), None)

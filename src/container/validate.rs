@@ -1,6 +1,6 @@
 //! What has to hold in a runtime config before anything is done with it. Errors name the field by its JSON path.
 
-use super::config::{Linux, NamespaceKind, Process, RuntimeConfig};
+use super::config::{Linux, NamespaceKind, Process, Resources, RuntimeConfig};
 use super::scheduling;
 use std::path::{Component, Path};
 
@@ -74,6 +74,9 @@ pub fn process(p: &Process) -> Checked {
             );
         }
     }
+    if p.user.umask.is_some_and(|mask| mask > 0o777) {
+        return fail("process.user.umask", "is not in 0..=0777 (511)");
+    }
     if p.oom_score_adj.is_some_and(|score| !(-1000..=1000).contains(&score)) {
         return fail("process.oomScoreAdj", "is not in -1000..=1000");
     }
@@ -121,7 +124,23 @@ fn linux(config: &RuntimeConfig) -> Checked {
         }
     }
     paths(l)?;
+    resources(&l.resources)?;
     kernel(config)
+}
+
+/// Entries that say nothing, of the container's own limits or those of `update`.
+pub fn resources(r: &Resources) -> Checked {
+    let mut weights = r.block_io.iter().flat_map(|b| &b.weight_device);
+    if let Some(i) = weights.position(|d| d.weight.is_none() && d.leaf_weight.is_none()) {
+        let field = format!("linux.resources.blockIO.weightDevice[{i}]");
+        return fail(field, "has neither weight nor leafWeight");
+    }
+    match r.rdma.iter().find(|(_, limit)| limit.hca_handles.is_none() && limit.hca_objects.is_none()) {
+        Some((device, _)) => {
+            fail(format!("linux.resources.rdma.{device}"), "has neither hcaHandles nor hcaObjects")
+        }
+        None => Ok(()),
+    }
 }
 
 fn paths(l: &Linux) -> Checked {
@@ -142,12 +161,7 @@ fn paths(l: &Linux) -> Checked {
 
 fn kernel(config: &RuntimeConfig) -> Checked {
     let l = &config.linux;
-    for name in l.sysctl.keys() {
-        let is_plain = !name.is_empty() && !name.starts_with(['/', '.']) && !name.contains("..");
-        if !is_plain {
-            return fail(format!("linux.sysctl.{name}"), "is not a name like net.ipv4.ip_forward");
-        }
-    }
+    super::sysctl::check(config)?;
     if l.intel_rdt.is_some() {
         return fail("linux.intelRdt", "is not supported by this runtime: remove it");
     }
@@ -192,6 +206,13 @@ fn namespaces(config: &RuntimeConfig) -> Checked {
         }
         if name.len() > 64 {
             return fail(field, "is longer than 64 bytes");
+        }
+    }
+    for (name, maps) in
+        [("uidMappings", &config.linux.uid_mappings), ("gidMappings", &config.linux.gid_mappings)]
+    {
+        if let Some(i) = maps.iter().position(|m| m.size == 0) {
+            return fail(format!("linux.{name}[{i}].size"), "maps no id");
         }
     }
     match config.namespace(NamespaceKind::User) {

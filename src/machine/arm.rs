@@ -117,6 +117,12 @@ impl Armed {
         self
     }
 
+    /// How long the power button is pressed, where there is one.
+    pub fn shutdown_deadline(mut self, deadline: Duration) -> Self {
+        self.power_button = self.power_button.map(|_| deadline);
+        self
+    }
+
     /// Starts QEMU and the threads that watch it.
     pub fn start(self) -> Result<RunningMachine, MachineError> {
         let Self { spawn, job, ours, theirs, log, restored, power_button, boot_deadline } = self;

@@ -14,7 +14,7 @@ pub const MACHINE_TYPE: &str = "q35";
 /// For the operating system to come up; under emulation on a busy host a minute is not rare.
 pub const BOOT_DEADLINE: Duration = Duration::from_secs(180);
 /// For it to shut down.
-const SHUTDOWN: Duration = Duration::from_secs(60);
+pub const SHUTDOWN: Duration = Duration::from_secs(60);
 
 /// See the module.
 #[derive(Debug, Clone)]

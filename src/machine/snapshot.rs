@@ -17,7 +17,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -129,9 +129,8 @@ pub fn save(machine: &mut RunningMachine, dir: &Path) -> Result<(), MachineError
     }
     let (mut stream, _) = listener.accept().map_err(io("accept on", &path))?;
     stream.set_read_timeout(Some(SAVE)).map_err(system("set a deadline"))?;
-    let mut state = Vec::new();
-    stream.read_to_end(&mut state).map_err(system("read the machine's state"))?;
     let until = Instant::now() + SAVE;
+    let state = read_state(&mut stream, until)?;
     loop {
         let status = qmp.command("query-migrate", &json!({}))?;
         match status["status"].as_str().unwrap_or_default() {
@@ -148,6 +147,18 @@ pub fn save(machine: &mut RunningMachine, dir: &Path) -> Result<(), MachineError
         .map_err(io("take back", &ram))?;
     let path = dir.join("state");
     std::fs::write(&path, state).map_err(io("write", &path))
+}
+
+/// All that QEMU writes until it closes; an error where that takes longer, also if it never pauses.
+fn read_state(stream: &mut UnixStream, until: Instant) -> Result<Vec<u8>, MachineError> {
+    let (mut state, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
+    while Instant::now() < until {
+        match stream.read(&mut buffer).map_err(system("read the machine's state"))? {
+            0 => return Ok(state),
+            n => state.extend_from_slice(&buffer[..n]),
+        }
+    }
+    Err(refused(format!("not done in {} s", SAVE.as_secs())))
 }
 
 /// RAM stays where it is; the state that is saved holds the devices alone.

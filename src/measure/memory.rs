@@ -23,8 +23,31 @@ pub fn total_bytes() -> Option<u64> {
     field("MemTotal:")
 }
 
-fn field(name: &str) -> Option<u64> {
+/// Memory of the host's kernel that cannot be had back, bytes: slab, page tables, per-CPU memory, and what is mapped page by
+/// page, stacks among it (CONFIG_VMAP_STACK). Much of what an instance takes here, such as a network namespace or a cgroup, is
+/// charged to no cgroup.
+pub fn kernel_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    kernel_of(&text)
+}
+
+fn kernel_of(text: &str) -> Option<u64> {
+    let of = |name| field_of(text, name);
+    // Guests' page tables came with Linux 6.1.
+    let tables = of("PageTables:")? + of("SecPageTables:").unwrap_or(0);
+    Some(
+        of("SUnreclaim:")?
+            + tables
+            + of("Percpu:").unwrap_or(0)
+            + of("VmallocUsed:")?.max(of("KernelStack:")?),
+    )
+}
+
+fn field(name: &str) -> Option<u64> {
+    field_of(&std::fs::read_to_string("/proc/meminfo").ok()?, name)
+}
+
+fn field_of(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find(|l| l.starts_with(name))?;
     line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
 }
@@ -65,6 +88,14 @@ fn parse(text: &str) -> ProcessMemory {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_kernels_own_memory_is_summed() {
+        let text = "MemFree: 9 kB\nSUnreclaim: 100 kB\nKernelStack:  16 kB\nPageTables: 20 kB\nSecPageTables: 3 kB\n\
+                    VmallocUsed: 40 kB\nPercpu: 5 kB\n";
+        assert_eq!(kernel_of(text), Some((100 + 20 + 3 + 40 + 5) << 10));
+        assert_eq!(kernel_of("SUnreclaim: 100 kB\n"), None);
+    }
 
     #[test]
     fn a_rollup_is_read() {

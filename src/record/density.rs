@@ -20,6 +20,14 @@ pub struct Start {
     pub available_bytes: u64,
     /// Memory charged to its cgroup when all were up.
     pub cgroup_bytes: u64,
+    /// Of that anonymous and shared memory.
+    pub cgroup_pages_bytes: u64,
+    /// Of that page cache of files, which MemAvailable counts as to be had.
+    pub cgroup_file_bytes: u64,
+    /// Of that kernel memory.
+    pub cgroup_kernel_bytes: u64,
+    /// Memory of the host's kernel that cannot be had back, whoever it is charged to, after it has settled.
+    pub host_kernel_bytes: u64,
     /// Proportional set size of its processes then.
     pub pss_bytes: u64,
     /// Proportional set size of the harness, which holds pipes and threads for each.

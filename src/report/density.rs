@@ -3,7 +3,7 @@
 
 use super::charts::density as chart;
 use super::error::ReportError;
-use crate::record::density::Density;
+use crate::record::density::{Density, Start};
 use crate::stats::{Interval, median, theil_sen};
 use serde::Serialize;
 use std::path::Path;
@@ -22,10 +22,18 @@ pub struct Summary {
     pub marginal_low_bytes: Option<f64>,
     /// 95 %.
     pub marginal_high_bytes: Option<f64>,
-    /// Median over instances of what is charged to the cgroup, plus the growth of the harness for each.
+    /// The same by adding up: the next three.
     pub accounted_bytes: f64,
-    /// Of that the harness's.
+    /// Anonymous and shared memory charged to an instance's cgroup, median over instances.
+    pub pages_bytes: f64,
+    /// Growth of the kernel's memory for each instance (Theil and Sen), whoever it is charged to.
+    pub kernel_bytes: f64,
+    /// Growth of the harness for each instance.
     pub harness_bytes: f64,
+    /// Of `kernel_bytes`, what is charged to an instance's cgroup, median over instances.
+    pub kernel_charged_bytes: f64,
+    /// Page cache charged to an instance's cgroup, median over instances; not in the sum: it can be had back.
+    pub file_bytes: f64,
     /// Marginal over accounted, minus one.
     pub difference: f64,
     /// Median start, first and last tenth of the instances.
@@ -53,15 +61,16 @@ pub fn summary(density: &Density) -> Option<Summary> {
     let points: Vec<(f64, f64)> =
         starts.iter().map(|s| (f64::from(s.instance), -(s.available_bytes as f64))).collect();
     let line = theil_sen(&points)?;
-    let harness: Vec<(f64, f64)> =
-        starts.iter().map(|s| (f64::from(s.instance), s.harness_bytes as f64)).collect();
-    let harness_bytes = theil_sen(&harness).map_or(0.0, |l| l.slope.max(0.0));
-    let charged = median(&starts.iter().map(|s| s.cgroup_bytes as f64).collect::<Vec<_>>())?;
-    let accounted_bytes = charged + harness_bytes;
-    let tenth = starts.len().div_ceil(10);
-    let of = |part: &[crate::record::density::Start]| {
-        median(&part.iter().map(|s| s.startup_ms).collect::<Vec<_>>())
+    let growth = |of: fn(&Start) -> u64| {
+        let points: Vec<(f64, f64)> = starts.iter().map(|s| (f64::from(s.instance), of(s) as f64)).collect();
+        theil_sen(&points).map_or(0.0, |l| l.slope.max(0.0))
     };
+    let middle = |of: fn(&Start) -> u64| median(&starts.iter().map(|s| of(s) as f64).collect::<Vec<_>>());
+    let (harness_bytes, kernel_bytes) = (growth(|s| s.harness_bytes), growth(|s| s.host_kernel_bytes));
+    let pages_bytes = middle(|s| s.cgroup_pages_bytes)?;
+    let accounted_bytes = pages_bytes + kernel_bytes + harness_bytes;
+    let tenth = starts.len().div_ceil(10);
+    let of = |part: &[Start]| median(&part.iter().map(|s| s.startup_ms).collect::<Vec<_>>());
     let Interval { low, high } = line.slope_interval.unwrap_or(Interval { low: f64::NAN, high: f64::NAN });
     let known = |v: f64| Some(v).filter(|v| v.is_finite());
     Some(Summary {
@@ -70,7 +79,11 @@ pub fn summary(density: &Density) -> Option<Summary> {
         marginal_low_bytes: known(low),
         marginal_high_bytes: known(high),
         accounted_bytes,
+        pages_bytes,
+        kernel_bytes,
         harness_bytes,
+        kernel_charged_bytes: middle(|s| s.cgroup_kernel_bytes)?,
+        file_bytes: middle(|s| s.cgroup_file_bytes)?,
         difference: line.slope / accounted_bytes - 1.0,
         startup_first_ms: of(&starts[..tenth])?,
         startup_last_ms: of(&starts[starts.len() - tenth..])?,
@@ -111,7 +124,7 @@ pub fn write(dir: &Path) -> Result<Option<Summary>, ReportError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::density::{Header, Start, Together};
+    use crate::record::density::{Header, Together};
     use crate::record::schema::TargetFacts;
 
     pub fn density() -> Density {
@@ -121,7 +134,11 @@ mod tests {
             startup_ms: 10.0 + f64::from(n),
             // One reading is far off: the line does not heed it.
             available_bytes: (10 << 30) - u64::from(n) * 1_000_000 - if n == 5 { 1 << 30 } else { 0 },
-            cgroup_bytes: 900_000,
+            cgroup_bytes: 950_000,
+            cgroup_pages_bytes: 500_000,
+            cgroup_file_bytes: 50_000,
+            cgroup_kernel_bytes: 350_000,
+            host_kernel_bytes: (200 << 20) + u64::from(n) * 400_000,
             pss_bytes: 800_000,
             harness_bytes: 5_000_000 + u64::from(n) * 50_000,
         };
@@ -156,6 +173,8 @@ mod tests {
     fn the_line_and_the_sum_are_told() {
         let s = summary(&density()).expect("summary");
         assert_eq!((s.marginal_bytes, s.accounted_bytes, s.harness_bytes), (1e6, 950_000.0, 50_000.0));
+        assert_eq!((s.pages_bytes, s.kernel_bytes), (500_000.0, 400_000.0));
+        assert_eq!((s.kernel_charged_bytes, s.file_bytes), (350_000.0, 50_000.0));
         assert!((s.difference - 0.0526).abs() < 1e-3);
         assert!(
             s.marginal_low_bytes.is_some_and(|l| l <= 1e6) && s.marginal_high_bytes.is_some_and(|h| h >= 1e6)

@@ -109,6 +109,14 @@ pub fn close_on_exec_from(from: u32) -> std::io::Result<()> {
     if r < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// Marks one descriptor so. One that is closed already is no error.
+pub fn close_on_exec(fd: RawFd) -> std::io::Result<()> {
+    // SAFETY: plain call; whatever the number means, only its flag changes.
+    let r = unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+    let e = std::io::Error::last_os_error();
+    if r < 0 && e.raw_os_error() != Some(libc::EBADF) { Err(e) } else { Ok(()) }
+}
+
 /// A new anonymous session keyring, so that the container cannot reach the caller's keys. A kernel without keys is no
 /// error.
 pub fn join_new_session_keyring() -> std::io::Result<()> {
@@ -206,8 +214,10 @@ pub struct Instruction {
     pub k: u32,
 }
 
-/// Installs a seccomp filter for this thread (seccomp(2), SECCOMP_SET_MODE_FILTER).
-pub fn install_seccomp(program: &[Instruction], flags: u64) -> std::io::Result<()> {
+/// Installs a seccomp filter for this thread (seccomp(2), SECCOMP_SET_MODE_FILTER). With
+/// `SECCOMP_FILTER_FLAG_NEW_LISTENER` the descriptor by which another process answers, close-on-exec.
+pub fn install_seccomp(program: &[Instruction], flags: u64) -> std::io::Result<Option<OwnedFd>> {
+    const NEW_LISTENER: u64 = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
     #[repr(C)]
     struct Program {
         len: u16,
@@ -216,7 +226,14 @@ pub fn install_seccomp(program: &[Instruction], flags: u64) -> std::io::Result<(
     let p = Program { len: program.len() as u16, filter: program.as_ptr() };
     // SAFETY: `p` and the program outlive the call; the kernel copies them.
     let r = unsafe { libc::syscall(libc::SYS_seccomp, 1u32, flags, &raw const p) };
-    if r < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+    match i32::try_from(r) {
+        Ok(fd) if fd >= 0 && flags & NEW_LISTENER != 0 => {
+            // SAFETY: the kernel has just made this descriptor for us, and nobody else knows it.
+            Ok(Some(unsafe { OwnedFd::from_raw_fd(fd) }))
+        }
+        Ok(0) => Ok(None),
+        _ => Err(std::io::Error::last_os_error()),
+    }
 }
 
 /// execve. Returns only on failure.

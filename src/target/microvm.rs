@@ -11,7 +11,7 @@ use crate::machine::accelerator::{self, Choice, Wanted};
 use crate::machine::kernel::{self, Kernel, Origin};
 use crate::machine::qemu::{self, Qemu};
 use crate::machine::recipe::MACHINE_TYPE;
-use crate::machine::{Machine, Memory, USER, disk, initramfs, running};
+use crate::machine::{Machine, Memory, USER, disk, initramfs, pc, running};
 use crate::record::schema::{Program, TargetFacts};
 use crate::sys::clock::tsc_khz;
 use std::path::{Path, PathBuf};
@@ -42,6 +42,8 @@ pub struct MicroVmOptions {
     pub scratch: PathBuf,
     /// For the guest's init to speak; [`running::BOOT_DEADLINE`] unless a test wants it shorter.
     pub boot_deadline: Duration,
+    /// For an operating system to shut down; [`pc::SHUTDOWN`] unless a test wants it shorter.
+    pub shutdown_deadline: Duration,
 }
 
 impl MicroVmOptions {
@@ -59,6 +61,7 @@ impl MicroVmOptions {
             name: None,
             scratch,
             boot_deadline: running::BOOT_DEADLINE,
+            shutdown_deadline: pc::SHUTDOWN,
         }
     }
 }

@@ -164,8 +164,11 @@ impl Target for VmTarget {
         let told_to_guest = guest_job(job);
         let told = told_by(&pc.arguments(), &frame(&told_to_guest))?;
         let armed = crate::machine::Armed::pc(&pc, &told_to_guest, tap, place.cgroup.place(), &place.dir)?;
+        let armed = armed
+            .boot_deadline(self.options.boot_deadline.max(BOOT_DEADLINE))
+            .shutdown_deadline(self.options.shutdown_deadline);
         let kind = ArmedKind::Machine {
-            armed: Box::new(armed.boot_deadline(self.options.boot_deadline.max(BOOT_DEADLINE))),
+            armed: Box::new(armed),
             address: process::address_of(job),
             memory_bytes: job.memory_bytes,
         };

@@ -130,6 +130,28 @@ fn a_path_of_cgroups_does_not_climb() {
     }
 }
 
+/// A parameter that no namespace has for itself would be changed for the whole host, by whoever writes the config.
+#[test]
+fn no_parameter_of_the_host_is_changed() {
+    let layer = busybox();
+    // Written as it is: without the guard nothing changes.
+    let now = std::fs::read_to_string("/proc/sys/kernel/panic").expect("sysctl").trim().to_owned();
+    for name in ["kernel.panic", "kernel/panic"] {
+        let ground = ground(layer.path(), "true", |c| c["linux"]["sysctl"] = json!({name: now}));
+        refused(&ground, &ground.run(), "is the host's");
+    }
+    let forward = std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward").expect("sysctl").trim().to_owned();
+    for path in [None, Some("/proc/self/ns/net")] {
+        let ground = ground(layer.path(), "true", |c| {
+            c["linux"]["sysctl"] = json!({"net.ipv4.ip_forward": forward});
+            let namespaces = c["linux"]["namespaces"].as_array_mut().expect("namespaces");
+            namespaces.retain(|n| n["type"] != "network");
+            namespaces.extend(path.map(|path| json!({"type": "network", "path": path})));
+        });
+        refused(&ground, &ground.run(), "namespace of the container's own");
+    }
+}
+
 /// `--root` and each state in it are for their owner alone, and a link in place of a state leads nowhere.
 #[test]
 fn a_state_is_for_its_owner_alone() {
@@ -146,4 +168,29 @@ fn a_state_is_for_its_owner_alone() {
         .expect("setpriv");
     assert!(!said.status.success(), "another user ended it");
     assert_eq!(oci.status(), "running");
+}
+
+/// CVE-2024-21626 and CVE-2019-5736 once more, by `exec`: no folder that the caller left open, and no binary of ours.
+#[test]
+fn exec_follows_no_magic_link_either() {
+    let secrets = tempfile::tempdir().expect("folder");
+    std::fs::write(secrets.path().join("secret"), "of the host").expect("secret");
+    let oci = Oci::new("sleep 60", |_| ()).started();
+    for cwd in ["/proc/self/fd/9", "/proc/self/fd/9/..", "/proc/thread-self/fd/9"] {
+        let run = format!(
+            "exec 9<'{}'; exec \"$TAREC\" --root \"$ROOT\" exec --cwd {cwd} \"$ID\" sh -c 'cat secret; ls'",
+            secrets.path().display()
+        );
+        let output = outside(&oci.ground, &run);
+        assert!(!output.status.success() && text(&output).is_empty(), "{cwd}: {}", text(&output));
+        assert!(errors(&output).contains("process.cwd"), "{cwd}: {}", errors(&output));
+    }
+    let script = oci.layer.path().join("tmp/script");
+    std::fs::write(&script, "#!/proc/self/exe\n").expect("script");
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("mode");
+    for program in ["/proc/self/exe", "/tmp/script"] {
+        let output = oci.verb(&["exec"], &[program, "--version"]);
+        assert!(!output.status.success() && !text(&output).contains("tarec"), "{}", text(&output));
+        assert!(errors(&output).contains("magic link"), "{program}: {}", errors(&output));
+    }
 }

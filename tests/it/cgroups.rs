@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// A container that sleeps under `resources`; gone with the handle.
-struct Sleeper(Ground, #[allow(dead_code)] tempfile::TempDir);
+pub struct Sleeper(Ground, #[allow(dead_code)] tempfile::TempDir);
 
 impl Sleeper {
-    fn new(resources: &Value, more: impl FnOnce(&mut Value)) -> Self {
+    pub fn new(resources: &Value, more: impl FnOnce(&mut Value)) -> Self {
         let layer = busybox();
         let bundle = shell(layer.path(), "sleep 60");
         let mut config = serde_json::to_value(bundle.config()).expect("json");
@@ -33,7 +33,7 @@ impl Sleeper {
     }
 
     /// A control file, on v1.
-    fn file(&self, controller: &str, name: &str) -> String {
+    pub fn file(&self, controller: &str, name: &str) -> String {
         let dirs = std::fs::read_dir("/sys/fs/cgroup").expect("cgroups").flatten().map(|e| e.path());
         let is_it = |p: &PathBuf| {
             p.file_name().is_some_and(|n| n.to_string_lossy().split(',').any(|c| c == controller))
@@ -43,7 +43,25 @@ impl Sleeper {
         std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display())).trim().to_owned()
     }
 
-    fn exec(&self, script: &str) -> (i32, String) {
+    /// Whether the kernel has such a control file.
+    pub fn has(&self, controller: &str, name: &str) -> bool {
+        Path::new("/sys/fs/cgroup").join(controller).join(&self.0.id).join(name).exists()
+    }
+
+    /// `update` from JSON; what it says where it fails.
+    pub fn update(&self, resources: &Value) -> Result<(), String> {
+        let file = self.0.bundle().join("resources.json");
+        std::fs::write(&file, resources.to_string()).expect("resources");
+        let output = self.0.tarec(&["update", "--resources", &file.display().to_string(), &self.0.id]);
+        if output.status.success() { Ok(()) } else { Err(errors(&output)) }
+    }
+
+    /// The same, which has to go well.
+    pub fn updated(&self, resources: &Value) {
+        self.update(resources).unwrap_or_else(|said| panic!("{resources}: {said}"));
+    }
+
+    pub fn exec(&self, script: &str) -> (i32, String) {
         let output = self.0.tarec(&["exec", &self.0.id, "/bin/sh", "-c", script]);
         (output.status.code().unwrap_or(-1), text(&output) + &errors(&output))
     }
@@ -60,7 +78,7 @@ impl Drop for Sleeper {
 }
 
 /// Whether this host has the controllers of v1, which the tests below read. The machine's tests have v2.
-fn v1() -> bool {
+pub fn v1() -> bool {
     Path::new("/sys/fs/cgroup/memory/memory.limit_in_bytes").exists()
         || Path::new("/sys/fs/cgroup/memory/cgroup.procs").exists()
 }
@@ -163,6 +181,7 @@ fn without_a_cgroup_namespace_only_its_own_cgroup_is_seen() {
     assert!((1..=6).contains(&count) && seen.contains("Read-only"), "{seen}");
 }
 
+/// Holds: linux.resources.none, linux.resources.unified-controller
 #[test]
 fn what_the_host_lacks_is_named() {
     let layer = busybox();

@@ -13,22 +13,22 @@ use taremark::target::microvm::{MicroVmOptions, MicroVmTarget};
 use taremark::target::microvm_restored::RestoredTarget;
 use taremark::target::{Job, Place, Target};
 
-fn read(pid: i32, file: &str) -> String {
+pub fn read(pid: i32, file: &str) -> String {
     std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default()
 }
 
 /// How the cgroups begin in which this process's machines are saved; other tests save machines meanwhile.
-fn own_saving() -> String {
+pub fn own_saving() -> String {
     format!("/{}-saving-", std::process::id())
 }
 
 /// Whether it runs; one that only waits to be reaped has left its cgroup.
-fn runs(pid: i32) -> bool {
+pub fn runs(pid: i32) -> bool {
     let state = field(&read(pid, "status"), "State:");
     !state.is_empty() && !state.starts_with('Z')
 }
 
-fn field(status: &str, name: &str) -> String {
+pub fn field(status: &str, name: &str) -> String {
     status.lines().find_map(|l| l.strip_prefix(name)).unwrap_or_default().trim().to_owned()
 }
 
@@ -98,7 +98,7 @@ fn watched(work: impl FnOnce()) -> (String, String) {
 }
 
 /// Options with a cache of the test's own, which takes the kernel from the user's.
-fn options(dir: &Path, boot_deadline: Duration) -> MicroVmOptions {
+pub fn options(dir: &Path, boot_deadline: Duration) -> MicroVmOptions {
     let cache_dir = dir.join("cache");
     std::fs::create_dir_all(&cache_dir).expect("folder");
     let kernels = cache_dir.join("kernels");

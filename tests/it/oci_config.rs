@@ -58,13 +58,34 @@ fn arguments_environment_and_folder_are_as_given() {
     // PWD, SHLVL and _ may be the shell's own.
     let lines: Vec<&str> = out.lines().collect();
     assert_eq!(&lines[..3], ["name 2:y z", "/tmp", "b c"], "{out}");
-    assert!(lines[3].trim().parse::<u32>().expect("count") <= 5, "{out}");
+    assert!(lines[3].trim().parse::<u32>().expect("count") <= 6, "{out}");
+    home_is_the_users();
     refuses("process.cwd", |c| c["process"]["cwd"] = json!("tmp"));
     refuses("process.cwd", |c| c["process"]["cwd"] = json!("/no/such"));
     refuses("process.args", |c| c["process"]["args"] = json!([]));
     refuses("process.args[1]", |c| c["process"]["args"] = json!(["sh", "a\0b"]));
     refuses("executable file not found in $PATH", |c| c["process"]["args"] = json!(["no-such-program"]));
     refuses("exec /etc/none", |c| c["process"]["args"] = json!(["/etc/none"]));
+}
+
+/// HOME is of the image's /etc/passwd where it is not given, as with other runtimes; whatever that file is.
+fn home_is_the_users() {
+    let home = |uid: u32, passwd: &str, env: &[&str]| {
+        let oci = Oci::new("echo $HOME", |c| {
+            c["process"]["user"]["uid"] = json!(uid);
+            c["process"]["env"] = json!([&["PATH=/bin"], env].concat());
+        });
+        std::fs::write(oci.layer.path().join("etc/passwd"), passwd).expect("passwd");
+        oci.run().1
+    };
+    let passwd = "root:x:0:0:root:/root:/bin/sh\nuser:x:7:7::/home/user:/bin/sh\n";
+    assert_eq!(home(0, passwd, &[]), "/root\n");
+    assert_eq!(home(7, passwd, &[]), "/home/user\n");
+    assert_eq!(home(8, passwd, &[]), "/\n");
+    assert_eq!(home(7, passwd, &["HOME=/given"]), "/given\n");
+    let oci = Oci::new("echo $HOME", |_| ());
+    nix::unistd::mkfifo(&oci.layer.path().join("etc/passwd"), nix::sys::stat::Mode::S_IRWXU).expect("fifo");
+    assert_eq!(oci.run().1, "/\n");
 }
 
 /// Holds: config.user.uid, config.user.gid, config.user.additionalGids, config.user.umask
@@ -251,7 +272,13 @@ fn mounts_come_in_order_and_with_their_options() {
     assert!(out.starts_with("content\n"), "{out}{err}");
     assert!(out.contains("nosuid,noexec") && out.contains("size=64k"), "{out}");
     assert!(out.ends_with("refused\n") && err.contains("Read-only"), "{out}{err}");
-    for bad in ["relative", "/a/../b", ""] {
+    let below_root = |c: &mut serde_json::Value| c["mounts"][0]["destination"] = json!("proc");
+    assert_eq!(
+        says("test -e /proc/self && echo proc", below_root),
+        "proc\n",
+        "relative to /, as older tools write it"
+    );
+    for bad in ["/a/../b", ""] {
         refuses("mounts[0].destination", |c| c["mounts"][0]["destination"] = json!(bad));
     }
     refuses("/no/such/source", |c| {

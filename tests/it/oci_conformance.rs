@@ -25,14 +25,17 @@ fn held() -> BTreeMap<String, Vec<String>> {
     held
 }
 
-/// Pairs of clause and test. The line of clauses has to stand right above `#[test]`, and the function right below.
+/// Pairs of clause and test. The lines of clauses have to stand right above `#[test]`, and the function right below.
 fn of_source(source: &str) -> Vec<(String, String)> {
     let lines: Vec<&str> = source.lines().collect();
     let mut pairs = Vec::new();
     for (i, line) in lines.iter().enumerate() {
         let Some(clauses) = line.strip_prefix("/// Holds: ") else { continue };
-        let is_test = lines.get(i + 1).is_some_and(|l| *l == "#[test]");
-        let name = lines.get(i + 2).and_then(|l| l.strip_prefix("fn ")).and_then(|l| l.split('(').next());
+        let below =
+            lines[i..].iter().position(|l| !l.starts_with("/// Holds: ")).map_or(lines.len(), |n| i + n);
+        let below = below + usize::from(lines.get(below).is_some_and(|l| l.starts_with("#[cfg(")));
+        let is_test = lines.get(below).is_some_and(|l| *l == "#[test]");
+        let name = lines.get(below + 1).and_then(|l| l.strip_prefix("fn ")).and_then(|l| l.split('(').next());
         let name = name.filter(|_| is_test).unwrap_or_else(|| panic!("no test follows {line:?}"));
         pairs.extend(clauses.split(", ").map(|c| (c.trim().to_owned(), name.to_owned())));
     }
@@ -88,7 +91,7 @@ fn every_clause_is_held_and_the_page_says_by_what() {
 
 #[test]
 fn clauses_are_read_off_the_tests() {
-    let source = "/// Holds: a.b, c\n#[test]\nfn it_does() {\n}\n";
+    let source = "/// Holds: a.b\n/// Holds: c\n#[test]\nfn it_does() {\n}\n";
     assert_eq!(of_source(source), [("a.b".into(), "it_does".into()), ("c".into(), "it_does".into())]);
     assert!(std::panic::catch_unwind(|| of_source("/// Holds: a\nfn no_test() {\n")).is_err());
 }

@@ -202,6 +202,8 @@ fn docker_runs_its_containers() {
     };
     assert_eq!(run(&["--rm"], &["echo", "hello"]), (0, "hello\n".into()));
     assert_eq!(run(&["--rm"], &["no-such-program"]).0, 127);
+    // Docker leaves it to the runtime.
+    assert_eq!(run(&["--rm"], &["sh", "-c", "echo $HOME"]).1, "/\n");
     let loop_script = "trap 'exit 3' TERM; while true; do sleep 0.05; done";
     assert_eq!(run(&["-d", "--name", "cc", "--memory", "64m"], &["sh", "-c", loop_script]).0, 0);
     assert_eq!(d.run(&["exec", "cc", "sh", "-c", "id -u; exit 4"]), (4, "0\n".into()));

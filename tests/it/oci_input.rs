@@ -104,6 +104,8 @@ fn each_wrong_field_is_named() {
         ),
         ("/mounts/0/options", "mounts[0].options[0]", json!(["mode=\0"])),
         ("/mounts/0/type", "mounts[0]", json!("no-such-file-system")),
+        ("/process/user/umask", "process.user.umask", json!(512)),
+        ("/process/args", "exec /bin", json!(["/bin"])),
         ("/root/path", "root.path", json!("")),
         ("/root/path", "root.path", json!("../../../no/such")),
     ];

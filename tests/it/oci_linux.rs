@@ -118,6 +118,17 @@ fn ids_are_mapped_in_a_user_namespace() {
     });
     assert_eq!(out, "devices\n");
     refuses("linux.uidMappings", |c| namespaces(c).push(json!({"type": "user"})));
+    let one = json!({"containerID": 0, "hostID": 0, "size": 5});
+    for (twice, field) in [
+        (json!([one, one]), "linux.gidMappings"),
+        (json!([{"containerID": 0, "hostID": 0, "size": 0}]), "linux.gidMappings[0].size"),
+    ] {
+        refuses(field, |c| {
+            namespaces(c).push(json!({"type": "user"}));
+            c["linux"]["uidMappings"] = json!([one]);
+            c["linux"]["gidMappings"] = twice;
+        });
+    }
 }
 
 /// Holds: linux.timeOffsets
@@ -204,7 +215,7 @@ fn kernel_parameters_are_set_in_the_container() {
     assert_eq!(out, "99\n77\n");
     assert_eq!(std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward").expect("sysctl"), before);
     refuses("linux.sysctl", |c| c["linux"]["sysctl"] = json!({"../../etc/passwd": "x"}));
-    refuses("linux.sysctl no.such", |c| c["linux"]["sysctl"] = json!({"no.such": "1"}));
+    refuses("linux.sysctl net.no.such", |c| c["linux"]["sysctl"] = json!({"net.no.such": "1"}));
 }
 
 /// Holds: linux.rootfsPropagation

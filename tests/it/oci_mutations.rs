@@ -83,7 +83,7 @@ fn good() -> Value {
     let more = json!({"hooks": {"prestart": [{"path": "/x", "timeout": 1}]}, "domainname": "d",
         "process": {"scheduler": {"policy": "SCHED_RR", "priority": 1}, "ioPriority": {"class": "IOPRIO_CLASS_BE"},
             "execCPUAffinity": {"initial": "0-3"}, "oomScoreAdj": 3, "consoleSize": {"height": 1, "width": 2}},
-        "linux": {"timeOffsets": {"monotonic": {"secs": 1}}, "personality": {"domain": "LINUX"}, "sysctl": {"a.b": "c"},
+        "linux": {"timeOffsets": {"monotonic": {"secs": 1}}, "personality": {"domain": "LINUX"}, "sysctl": {"net.b": "c"},
             "devices": [{"path": "/dev/x", "type": "c", "major": 1, "minor": 2}], "rootfsPropagation": "slave"}});
     for (part, fields) in more.as_object().expect("object") {
         match fields.as_object().filter(|_| config[part].is_object()) {

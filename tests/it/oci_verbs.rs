@@ -241,9 +241,10 @@ fn list_and_ps_show_what_runs() {
     assert!(table.starts_with("ID ") && table.contains(oci.id()) && table.contains("running"), "{table}");
     let quiet = text(&oci.command(&["list", "-q"]).output().expect("list"));
     assert_eq!(quiet.trim(), oci.id());
-    let table = text(&oci.verb(&["ps"], &["-o", "pid,args"]));
-    assert_eq!(table.lines().count(), 2, "{table}");
-    assert!(table.contains("sleep 60"), "{table}");
+    let table = || text(&oci.verb(&["ps"], &["-o", "pid,args"]));
+    // `start` does not wait for the exec.
+    eventually("its program", || table().contains("sleep 60"));
+    assert_eq!(table().lines().count(), 2, "{}", table());
     let none = oci.command(&["--root", "/no/such/root", "list"]).output().expect("list");
     assert!(none.status.success());
 }

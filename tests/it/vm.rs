@@ -1,16 +1,18 @@
 //! A whole operating system as a target. It is made from the distribution's packages if it is not there: half a minute,
 //! once.
 
-use crate::machine::{in_machine_session, machine_job};
+use crate::machine::{in_machine_session, listen_for, machine_job};
 use crate::runs::{run_on, value, workload};
 use crate::support::busybox;
 use std::path::Path;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
+use taremark::container::cgroup::Limits;
 use taremark::machine::cache;
 use taremark::machine::debian::{self, Flavour};
-use taremark::target::Target;
 use taremark::target::microvm::MicroVmOptions;
 use taremark::target::vm::{Boot, VmTarget};
+use taremark::target::{Place, Target};
 
 /// As [`in_machine_session`], after the system was made: inside there is no network.
 fn in_vm_session(test: &str) -> bool {
@@ -86,6 +88,48 @@ fn its_kernel_given_to_qemu_boots_the_same_system() {
     let told = ["qemu", "kernel", "guest_system", "guest_drivers", "guest_root", "guest_init", "workload"];
     assert_eq!(phases, told);
     assert_eq!(o.exit_code, Some(0));
+}
+
+#[test]
+fn a_system_that_heeds_no_power_button_is_turned_off_by_force() {
+    if !in_vm_session("vm::a_system_that_heeds_no_power_button_is_turned_off_by_force") {
+        return;
+    }
+    let layer = busybox();
+    // A kernel that has panicked and was told to stay: it spins with interrupts on and runs nothing any more.
+    let script = "echo up; sleep 1; echo 0 > /proc/sys/kernel/panic; echo c > /proc/sysrq-trigger; sleep 600";
+    let job = machine_job(layer.path(), script, false);
+    let dir = tempfile::tempdir().expect("folder");
+    let mut options = MicroVmOptions::new(dir.path().to_owned());
+    options.shutdown_deadline = Duration::from_secs(4);
+    let mut vm = VmTarget::new(options, Flavour::Small, Boot::Direct).expect("these tests need QEMU");
+    let name = format!("test-{}-deaf", std::process::id());
+    let place = Place::create(dir.path(), &name, &Limits::default()).expect("place");
+    let armed = vm.arm(&job, &place).expect("arm");
+    let mut running = vm.launch(armed, &place).expect("launch");
+    listen_for(&mut running, "up", Duration::from_secs(120));
+    std::thread::sleep(Duration::from_secs(3));
+    let from = Instant::now();
+    let gone = running.stop(Duration::from_millis(500)).expect("stop");
+    let took = from.elapsed();
+    running.finish().expect("finish");
+    assert_eq!(gone.exit_code, None, "it was stopped in order: nothing was tested");
+    assert!(took > Duration::from_secs(4) && took < Duration::from_secs(30), "{took:?}");
+    assert_eq!(place.cgroup.pids().expect("pids"), Vec::<i32>::new(), "a process is left");
+    place.remove().expect("remove");
+    assert_eq!(std::fs::read_dir(dir.path()).expect("folder").count(), 0, "a file is left");
+}
+
+#[test]
+fn what_making_a_system_needs_is_named() {
+    let dir = tempfile::tempdir().expect("folder");
+    let mut taremark = std::process::Command::new(env!("CARGO_BIN_EXE_taremark"));
+    let vm = taremark.args(["vm", "build", "--small"]).env("XDG_CACHE_HOME", dir.path());
+    let output = vm.env("PATH", "/nowhere").output().expect("taremark");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains("mmdebstrap") && text.contains("apt-get install mmdebstrap"), "{text}");
+    assert!(text.lines().count() < 6, "{text}");
 }
 
 #[test]

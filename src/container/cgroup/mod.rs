@@ -67,6 +67,22 @@ pub enum CgroupError {
         /// Its name.
         file: String,
     },
+    /// What v2 has no word for.
+    #[error("linux.resources.{field} is for cgroup v1 alone, and this host has v2")]
+    NotInV2 {
+        /// JSON path below `linux.resources`.
+        field: String,
+    },
+    /// `checkBeforeUpdate` on v2.
+    #[error(
+        "linux.resources.memory.limit: {limit} is less than the {usage} bytes in use (checkBeforeUpdate)"
+    )]
+    BelowUsage {
+        /// As asked for.
+        limit: i64,
+        /// As the kernel counts.
+        usage: String,
+    },
     /// Somebody else's.
     #[error("cgroup {path} has processes already: choose another linux.cgroupsPath")]
     InUse {

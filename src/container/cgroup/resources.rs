@@ -47,6 +47,11 @@ impl Setter<'_> {
         if value.is_empty() { Ok(()) } else { self.write(file, value) }
     }
 
+    /// The same, where the kernel has such a file.
+    pub(super) fn write_if_there(&self, file: &str, value: impl ToString) -> Result<(), CgroupError> {
+        if self.exists(file) { self.write(file, value) } else { Ok(()) }
+    }
+
     pub(super) fn exists(&self, file: &str) -> bool {
         self.path(file).is_ok_and(|p| p.exists())
     }

@@ -13,6 +13,7 @@ pub(super) fn apply(set: &Setter, r: &Resources) -> Result<(), CgroupError> {
     r.block_io.as_ref().map_or(Ok(()), |b| block_io(set, b))?;
     for limit in &r.hugepage_limits {
         set.write(&format!("hugetlb.{}.limit_in_bytes", limit.page_size), limit.limit)?;
+        set.write_if_there(&format!("hugetlb.{}.rsvd.limit_in_bytes", limit.page_size), limit.limit)?;
     }
     r.network.as_ref().map_or(Ok(()), |n| network(set, n))?;
     r.rdma
@@ -30,7 +31,9 @@ fn memory(set: &Setter, m: &Memory) -> Result<(), CgroupError> {
         let now = set.read(SWAP)?.parse::<u64>().unwrap_or(u64::MAX);
         Ok(value < 0 || u64::try_from(value).is_ok_and(|v| v > now))
     };
-    match (m.limit, m.swap) {
+    // Zero sets nothing, as with other runtimes: engines write it for "not given".
+    let given = |value: Option<i64>| value.filter(|v| *v != 0);
+    match (given(m.limit), given(m.swap)) {
         (Some(limit), Some(swap)) if raises(swap)? => {
             set.write(SWAP, swap)?;
             set.write(MEMORY, limit)?;
@@ -45,8 +48,8 @@ fn memory(set: &Setter, m: &Memory) -> Result<(), CgroupError> {
             set.write_some(SWAP, swap)?;
         }
     }
-    set.write_some("memory.soft_limit_in_bytes", m.reservation)?;
-    set.write_some("memory.kmem.tcp.limit_in_bytes", m.kernel_tcp)?;
+    set.write_some("memory.soft_limit_in_bytes", given(m.reservation))?;
+    set.write_some("memory.kmem.tcp.limit_in_bytes", given(m.kernel_tcp))?;
     set.write_some("memory.swappiness", m.swappiness)?;
     if m.disable_oom_killer { set.write("memory.oom_control", 1) } else { Ok(()) }
 }
@@ -79,6 +82,8 @@ fn block_io(set: &Setter, b: &BlockIo) -> Result<(), CgroupError> {
     for d in &b.weight_device {
         let weight = d.weight.map(|w| format!("{}:{} {w}", d.major, d.minor));
         set.write_some(name("blkio.weight_device", "blkio.bfq.weight_device"), weight)?;
+        let leaf = d.leaf_weight.map(|w| format!("{}:{} {w}", d.major, d.minor));
+        set.write_some("blkio.leaf_weight_device", leaf)?;
     }
     for (file, rates) in [
         ("blkio.throttle.read_bps_device", &b.throttle_read_bps_device),

@@ -13,9 +13,10 @@ pub(super) fn apply(set: &Setter, r: &Resources) -> Result<(), CgroupError> {
     r.block_io.as_ref().map_or(Ok(()), |b| block_io(set, b))?;
     for limit in &r.hugepage_limits {
         set.write(&format!("hugetlb.{}.max", limit.page_size), limit.limit)?;
+        set.write_if_there(&format!("hugetlb.{}.rsvd.max", limit.page_size), limit.limit)?;
     }
     if r.network.is_some() {
-        return Err(CgroupError::NoController { controller: "network (v1 only)".into() });
+        return Err(CgroupError::NotInV2 { field: "network".into() });
     }
     r.rdma.iter().try_for_each(|(device, limit)| set.write("rdma.max", rdma(device, limit)))
 }
@@ -26,7 +27,23 @@ fn or_max(value: i64) -> String {
 }
 
 fn memory(set: &Setter, m: &Memory) -> Result<(), CgroupError> {
+    // What cannot be said in v2 is an error (config-linux.md, Unified).
+    let v1_alone = [
+        ("kernelTCP", m.kernel_tcp.is_some_and(|l| l > 0)),
+        ("swappiness", m.swappiness.is_some()),
+        ("disableOOMKiller", m.disable_oom_killer),
+    ];
+    if let Some((field, _)) = v1_alone.iter().find(|(_, asked)| *asked) {
+        return Err(CgroupError::NotInV2 { field: format!("memory.{field}") });
+    }
     let limit = m.limit.filter(|l| *l != 0);
+    if let Some(limit) = limit.filter(|l| m.check_before_update && *l > 0) {
+        // v1's kernel refuses such a limit, v2's would kill.
+        let usage = set.read("memory.current")?;
+        if usage.parse::<i64>().is_ok_and(|usage| usage > limit) {
+            return Err(CgroupError::BelowUsage { limit, usage });
+        }
+    }
     set.write_some("memory.max", limit.map(or_max))?;
     if let Some(swap) = m.swap.filter(|s| *s != 0) {
         // The specification's is memory and swap together, v2's is swap alone.
@@ -50,7 +67,7 @@ pub(super) fn weight_of(shares: u64) -> u64 {
 
 fn cpu(set: &Setter, c: &Cpu) -> Result<(), CgroupError> {
     if c.realtime_runtime.is_some_and(|r| r != 0) {
-        return Err(CgroupError::NoController { controller: "cpu.realtimeRuntime (v1 only)".into() });
+        return Err(CgroupError::NotInV2 { field: "cpu.realtimeRuntime".into() });
     }
     // cpu.weight cannot be set while the group is idle.
     set.write_some("cpu.idle", c.idle)?;
@@ -80,6 +97,9 @@ fn block_io(set: &Setter, b: &BlockIo) -> Result<(), CgroupError> {
     for d in &b.weight_device {
         let line = d.weight.map(|w| format!("{}:{} {w}", d.major, d.minor));
         set.write_some("io.bfq.weight", line)?;
+        if d.leaf_weight.is_some() {
+            return Err(CgroupError::NotInV2 { field: "blockIO.weightDevice[].leafWeight".into() });
+        }
     }
     for (key, rates) in [
         ("rbps", &b.throttle_read_bps_device),

@@ -222,15 +222,26 @@ impl RuntimeConfig {
 
     /// Parses and checks. On an error the JSON path of the field, and what is wrong with it.
     pub fn from_json(json: &[u8]) -> Result<Self, (String, String)> {
-        let config = parse(json)?;
+        let config = Self::parsed(json)?;
         super::validate::check(&config)?;
+        Ok(config)
+    }
+
+    /// Places of mounts are relative to the root, whether they say so or not: older tools leave the slash out.
+    fn parsed(json: &[u8]) -> Result<Self, (String, String)> {
+        let mut config: Self = parse(json)?;
+        for mount in &mut config.mounts {
+            if mount.destination.is_relative() && !mount.destination.as_os_str().is_empty() {
+                mount.destination = Path::new("/").join(&mount.destination);
+            }
+        }
         Ok(config)
     }
 
     /// One that was checked before.
     pub fn read_unchecked(dir: &Path) -> Result<Self, RuntimeError> {
         let path = dir.join("config.json");
-        parse(&Self::bytes(&path)?).map_err(|(field, why)| RuntimeError::Config { path, field, why })
+        Self::parsed(&Self::bytes(&path)?).map_err(|(field, why)| RuntimeError::Config { path, field, why })
     }
 
     /// The file, unless it is too large or no file at all: a device or a FIFO could be read for ever.

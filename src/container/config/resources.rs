@@ -85,11 +85,12 @@ part! {
 }
 
 part! {
-    /// Weight of one block device.
+    /// Weight of one block device; of weight and leafWeight there has to be one.
     DeviceWeight {
         major: i64,
         minor: i64,
         weight: Option<u16>,
+        leaf_weight: Option<u16>,
     }
 }
 

@@ -5,12 +5,14 @@
 
 mod arguments;
 mod assemble;
+mod check;
 mod numbers;
 pub mod profile;
 
 pub use assemble::{Filter, compile};
 
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// The `linux.seccomp` section (runtime-spec, config-linux.md, Seccomp).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +29,12 @@ pub struct Seccomp {
     /// `SECCOMP_FILTER_FLAG_*`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<String>,
+    /// Socket of who answers for the calls of `SCMP_ACT_NOTIFY`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listener_path: Option<PathBuf>,
+    /// Told to that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listener_metadata: Option<String>,
     /// Rules.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub syscalls: Vec<Rule>,
@@ -81,6 +89,8 @@ pub enum Action {
     Allow,
     #[serde(rename = "SCMP_ACT_LOG")]
     Log,
+    #[serde(rename = "SCMP_ACT_NOTIFY")]
+    Notify,
 }
 
 /// `SCMP_CMP_*`.
@@ -104,6 +114,11 @@ pub enum Operator {
 }
 
 impl Action {
+    /// Whether an errno (or a tracer's data) can come with it.
+    fn takes_errno(self) -> bool {
+        matches!(self, Action::Errno | Action::Trace)
+    }
+
     /// Value for the kernel: SECCOMP_RET_* of linux/seccomp.h with `data` in the low 16 bits.
     fn value(self, data: Option<u32>) -> u32 {
         let data = data.unwrap_or(libc::EPERM as u32) & 0xffff;
@@ -113,6 +128,7 @@ impl Action {
             Action::Trap => 0x0003_0000,
             Action::Errno => 0x0005_0000 | data,
             Action::Trace => 0x7ff0_0000 | data,
+            Action::Notify => 0x7fc0_0000,
             Action::Log => 0x7ffc_0000,
             Action::Allow => 0x7fff_0000,
         }
@@ -146,6 +162,27 @@ pub enum SeccompError {
         /// As given.
         index: u32,
     },
+    /// A rule for nothing.
+    #[error("linux.seccomp.syscalls[{rule}].names: names no system call")]
+    NoNames {
+        /// Place of the rule.
+        rule: usize,
+    },
+    /// An errno beside an action that returns none.
+    #[error("{field}: the action beside it takes none: SCMP_ACT_ERRNO and SCMP_ACT_TRACE do")]
+    Errno {
+        /// JSON path.
+        field: String,
+    },
+    /// Nobody would answer.
+    #[error("linux.seccomp.listenerPath: SCMP_ACT_NOTIFY needs the socket of who answers")]
+    NoListener,
+    /// Metadata for nobody.
+    #[error("linux.seccomp.listenerMetadata: needs linux.seccomp.listenerPath")]
+    Metadata,
+    /// The listener could not be handed over.
+    #[error("linux.seccomp: sendmsg has to be allowed beside SCMP_ACT_NOTIFY, as it hands the listener over")]
+    Sendmsg,
     /// The kernel takes 4,096 instructions.
     #[error("linux.seccomp: {length} instructions, the kernel takes 4096: use fewer rules with arguments")]
     TooLong {

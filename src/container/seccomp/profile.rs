@@ -78,6 +78,8 @@ pub fn default() -> Seccomp {
         default_errno_ret: Some(libc::EPERM as u32),
         architectures: names.iter().map(|n| (*n).to_owned()).collect(),
         flags: Vec::new(),
+        listener_path: None,
+        listener_metadata: None,
         syscalls,
     }
 }

@@ -33,6 +33,7 @@ pub struct Unended(pub Range<usize>);
 /// The covered text and the documents in order.
 pub fn cover(text: &str, escape: u8) -> Result<(String, Vec<HereDoc>), Unended> {
     let mut masked = text.as_bytes().to_vec();
+    blank_lone_returns(&mut masked);
     let mut found = Vec::new();
     let mut at = 0;
     while at < text.len() {
@@ -172,6 +173,15 @@ fn read(text: &str, from: usize, span: Range<usize>, word: &str) -> Option<(Here
 fn span_of_marker(masked: &[u8], span: &Range<usize>) -> usize {
     let word = &masked[span.clone()];
     span.start + word.windows(2).position(|w| w == b"<<").unwrap_or(0)
+}
+
+/// A carriage return without a line feed ends no line, here as in Docker; the crate takes it for an end.
+fn blank_lone_returns(text: &mut [u8]) {
+    for at in 0..text.len() {
+        if text[at] == b'\r' && text.get(at + 1) != Some(&b'\n') {
+            text[at] = b' ';
+        }
+    }
 }
 
 /// Makes comments of lines.

@@ -289,7 +289,7 @@ mod tests {
                 prop_oneof![
                     Just("FROM a\n"), Just("RUN "), Just("COPY "), Just("ADD "), Just("ONBUILD "), Just("ENV "),
                     Just("<<E"), Just("<<-'E' "), Just("\nE\n"), Just("\\\n"), Just("# x\n"), Just("\n"), Just("[\"a\","),
-                    Just("\"b\"]\n"), Just("k=\"v w\" "), Just("--mount=type=cache,target=/x "), Just("é$V"), Just("\r\n"),
+                    Just("\"b\"]\n"), Just("k=\"v w\" "), Just("--mount=type=cache,target=/x "), Just("é$V"), Just("\r\n"), Just("\r"), Just("ARG "), Just("x "), Just("\u{b}"), Just("<"),
                     Just("HEALTHCHECK CMD "), Just("\\"), Just("\t"), Just("'"), Just("LABEL a=b\n"), Just("# escape=`\n"),
                 ],
                 0..24,
@@ -297,6 +297,21 @@ mod tests {
         ) {
             holds(&words.concat());
         }
+    }
+
+    #[test]
+    fn a_lone_carriage_return_ends_no_line() {
+        for text in ["FROM a\nARG x\rRUN <<E\nE\nRUN y\n", "FROM a\rRUN b\r", "FROM a\nRUN b\r\r\nRUN c\r"] {
+            holds(text);
+        }
+        // As in Docker: one command, and what the shell makes of it is its business.
+        let all = parse(&source("FROM a\nRUN one\rRUN two\n")).expect("reads").instructions;
+        assert_eq!(all.len(), 2);
+        assert!(
+            matches!(&all[1].kind, Kind::Run { command: Command::Shell(text), .. } if text == "one\rRUN two")
+        );
+        // A file whose lines end in nothing else has one line, and FROM takes no more words.
+        assert!(parse(&source("FROM a\rRUN b\r")).is_err());
     }
 
     #[test]

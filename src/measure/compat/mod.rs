@@ -12,10 +12,34 @@ use crate::target::once::{Ended, run_to_end};
 use crate::target::{Job, Target};
 use questions::{Expected, QUESTIONS, Question};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// What the foreign machine does with a script: what it said and its exit code.
-pub type Elsewhere<'a> = dyn Fn(&str) -> Result<(String, i32), String> + 'a;
+/// A machine with another processor.
+pub struct Other<'a> {
+    /// As people are told.
+    pub name: &'static str,
+    /// OCI's name of its architecture.
+    pub architecture: &'static str,
+    /// What `uname -m` says there.
+    pub processor: &'static str,
+    /// A page of memory, as the kernel writes it.
+    pub page: &'static str,
+    /// What it does with a script: what that said, and its exit code.
+    pub run: Box<dyn Fn(&str) -> Result<(String, i32), String> + 'a>,
+    /// A root file system for it.
+    pub root: PathBuf,
+    /// For the emulation by binfmt_misc.
+    pub emulation: Option<Emulation>,
+}
+
+/// How programs for it are told and run.
+pub struct Emulation {
+    /// QEMU's for programs.
+    pub emulator: &'static str,
+    /// Number of the processor in an ELF header (`e_machine`).
+    pub elf_machine: u8,
+}
 
 /// What is asked, and where.
 pub struct Places<'a> {
@@ -23,14 +47,12 @@ pub struct Places<'a> {
     pub container: &'a mut dyn Target,
     /// A microVM.
     pub machine: &'a mut dyn Target,
-    /// A machine with another processor.
-    pub elsewhere: &'a Elsewhere<'a>,
+    /// Machines with other processors.
+    pub others: Vec<Other<'a>>,
     /// Where runs live.
     pub session: &'a Session,
     /// A root file system for this host's processor, with a shell.
     pub here: PathBuf,
-    /// One for the other processor.
-    pub foreign: PathBuf,
     /// A module of the machine's kernel that it can do without, in `here` as `/module.ko`: its name.
     pub module: String,
 }
@@ -57,8 +79,8 @@ pub struct Row {
     pub container: Cell,
     /// In a machine.
     pub machine: Cell,
-    /// In a machine with another processor; none where that adds nothing.
-    pub elsewhere: Option<Cell>,
+    /// In machines with another processor, by their names; none where that adds nothing.
+    pub elsewhere: BTreeMap<String, Cell>,
 }
 
 /// Asks all of them.
@@ -67,7 +89,9 @@ pub fn matrix(places: &mut Places) -> Result<Vec<Row>, MeasureError> {
     for question in QUESTIONS {
         rows.push(ask(question, places)?);
     }
-    rows.push(foreign(places)?);
+    for other in 0..places.others.len() {
+        rows.extend(foreign(places, other)?);
+    }
     Ok(rows)
 }
 
@@ -76,13 +100,9 @@ fn ask(question: &Question, places: &mut Places) -> Result<Row, MeasureError> {
     let (session, here) = (places.session, places.here.clone());
     let container = answer(places.container, session, &here, &script);
     let machine = answer(places.machine, session, &here, &script);
-    let elsewhere = question.elsewhere.map(|expected| {
-        let seen = match (places.elsewhere)(&script) {
-            Ok((text, code)) => Ended { text, code: Some(code) },
-            Err(why) => Ended { text: why, code: None },
-        };
-        cell(&seen, expected)
-    });
+    let expected = |o: &Other| Some((o.name.to_owned(), (question.elsewhere)(o)?));
+    let asked = places.others.iter().filter_map(|o| Some((o, expected(o)?)));
+    let elsewhere = asked.map(|(o, (name, e))| (name, cell(&in_other(o, &script), e))).collect();
     Ok(Row {
         question: question.what.into(),
         why: question.why.into(),
@@ -90,6 +110,13 @@ fn ask(question: &Question, places: &mut Places) -> Result<Row, MeasureError> {
         machine: cell(&machine, question.machine),
         elsewhere,
     })
+}
+
+fn in_other(other: &Other, script: &str) -> Ended {
+    match (other.run)(script) {
+        Ok((text, code)) => Ended { text, code: Some(code) },
+        Err(why) => Ended { text: why, code: None },
+    }
 }
 
 /// A failure to start is an answer, too.
@@ -135,21 +162,19 @@ fn cell(ended: &Ended, expected: Expected) -> Cell {
     Cell { seen, expected, as_expected }
 }
 
-/// An image for another processor, in four ways.
-fn foreign(places: &mut Places) -> Result<Row, MeasureError> {
-    let refused = refusal(&places.foreign)?;
-    let (session, root) = (places.session, places.foreign.clone());
+/// An image for another processor, in four ways. None for a second machine with the same processor.
+fn foreign(places: &mut Places, other: usize) -> Result<Option<Row>, MeasureError> {
+    let Some(emulation) = &places.others[other].emulation else { return Ok(None) };
+    let other = &places.others[other];
+    let (session, root) = (places.session, other.root.clone());
+    let refused = refusal(&root, other.architecture)?;
     let forced = answer(places.container, session, &root, "uname -m");
-    let emulated = emulated::in_private(&root)?;
+    let emulated = emulated::in_private(&root, emulation)?;
     let machine = answer(places.machine, session, &root, "uname -m");
-    let elsewhere = match (places.elsewhere)("uname -m") {
-        Ok((text, code)) => Ended { text, code: Some(code) },
-        Err(why) => Ended { text: why, code: None },
-    };
     let parts = [
-        cell(&refused, Expected::Says("image is for linux/arm64")),
+        cell(&refused, Expected::NotForThisHost(other.architecture)),
         cell(&forced, Expected::Says("Exec format error")),
-        cell(&emulated, Expected::Says("aarch64")),
+        cell(&emulated, Expected::Says(other.processor)),
     ];
     let names = ["as it is", "forced", "with binfmt_misc and an emulator, in a user namespace"];
     let joined = |of: fn(&Cell) -> &str| {
@@ -161,19 +186,20 @@ fn foreign(places: &mut Places) -> Result<Row, MeasureError> {
         expected: joined(|c| &c.expected),
         as_expected: parts.iter().all(|p| p.as_expected),
     };
-    Ok(Row {
-        question: "an image for linux/arm64".into(),
+    let elsewhere = cell(&in_other(other, "uname -m"), Expected::Says(other.processor));
+    Ok(Some(Row {
+        question: format!("an image for linux/{}", other.architecture),
         why:
             "a container's programs run on the host's processor; a machine's on that which it has or emulates"
                 .into(),
         container,
         machine: cell(&machine, Expected::Says("Exec format error")),
-        elsewhere: Some(cell(&elsewhere, Expected::Says("aarch64"))),
-    })
+        elsewhere: [(other.name.to_owned(), elsewhere)].into(),
+    }))
 }
 
 /// What the suite says of it before anything is started.
-fn refusal(root: &Path) -> Result<Ended, MeasureError> {
+fn refusal(root: &Path, architecture: &str) -> Result<Ended, MeasureError> {
     let failed = |e: crate::image::ImageError| MeasureError::Image {
         reference: "foreign".into(),
         source: Box::new(e),
@@ -185,7 +211,7 @@ fn refusal(root: &Path) -> Result<Ended, MeasureError> {
     archive.follow_symlinks(false);
     archive.append_dir_all(".", root).map_err(system("pack an image"))?;
     let bytes = archive.into_inner().map_err(system("pack an image"))?;
-    let options = ImportOptions { architecture: Some("arm64".into()), ..ImportOptions::default() };
+    let options = ImportOptions { architecture: Some(architecture.into()), ..ImportOptions::default() };
     let reference = "foreign:latest".parse().map_err(failed)?;
     let image = import(&store, bytes.as_slice(), &reference, &options).map_err(failed)?;
     Ok(match image.check_host() {

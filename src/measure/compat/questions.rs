@@ -1,5 +1,7 @@
 //! The questions: a script each, and what is to be expected of it in each place.
 
+use super::Other;
+
 /// What is to be expected.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Expected {
@@ -9,6 +11,8 @@ pub(super) enum Expected {
     HostsKernel,
     /// Another release, and one at all.
     OtherKernel,
+    /// That it is for this architecture, and the host is not.
+    NotForThisHost(&'static str),
     /// It goes well only if the host's kernel has AppArmor.
     AsHostHasAppArmor,
 }
@@ -20,6 +24,10 @@ impl Expected {
         let host = host.map(|u| u.release().to_string_lossy().into_owned()).unwrap_or_default();
         match self {
             Self::Says(text) => (seen.contains(text), text.to_owned()),
+            Self::NotForThisHost(architecture) => {
+                let text = format!("image is for linux/{architecture}");
+                (seen.contains(&text), text)
+            }
             Self::HostsKernel => (seen == host && code == Some(0), format!("{host}, the host's")),
             Self::OtherKernel => {
                 (!seen.is_empty() && seen != host && code == Some(0), "another than the host's".into())
@@ -41,8 +49,8 @@ pub(super) struct Question {
     pub script: &'static str,
     pub container: Expected,
     pub machine: Expected,
-    /// In a machine with another processor.
-    pub elsewhere: Option<Expected>,
+    /// In a machine with another processor; none where it is not asked.
+    pub elsewhere: fn(&Other) -> Option<Expected>,
 }
 
 use Expected::{AsHostHasAppArmor, HostsKernel, OtherKernel, Says};
@@ -54,7 +62,7 @@ pub(super) const QUESTIONS: &[Question] = &[
         script: "uname -m",
         container: Says("x86_64"),
         machine: Says("x86_64"),
-        elsewhere: None,
+        elsewhere: |_| None,
     },
     Question {
         what: "the kernel's release: uname -r",
@@ -62,7 +70,7 @@ pub(super) const QUESTIONS: &[Question] = &[
         script: "uname -r",
         container: HostsKernel,
         machine: OtherKernel,
-        elsewhere: Some(OtherKernel),
+        elsewhere: |_| Some(OtherKernel),
     },
     Question {
         what: "a setting of the kernel: vm.swappiness = 7",
@@ -70,7 +78,7 @@ pub(super) const QUESTIONS: &[Question] = &[
         script: "echo 7 > /proc/sys/vm/swappiness && cat /proc/sys/vm/swappiness",
         container: Says("Read-only file system"),
         machine: Says("7"),
-        elsewhere: Some(Says("7")),
+        elsewhere: |o| o.emulation.is_some().then_some(Says("7")),
     },
     Question {
         what: "loading a module of the kernel",
@@ -78,7 +86,7 @@ pub(super) const QUESTIONS: &[Question] = &[
         script: "grep -q ^MODULE /proc/modules && rmmod MODULE; insmod /module.ko && grep -o ^MODULE /proc/modules",
         container: Says("Operation not permitted"),
         machine: Says("virtio_net"),
-        elsewhere: None,
+        elsewhere: |_| None,
     },
     Question {
         what: "a feature that the host's kernel may lack: AppArmor",
@@ -86,15 +94,15 @@ pub(super) const QUESTIONS: &[Question] = &[
         script: "cat /sys/module/apparmor/parameters/enabled",
         container: AsHostHasAppArmor,
         machine: Says("Y"),
-        elsewhere: Some(Says("Y")),
+        elsewhere: |o| o.emulation.is_some().then_some(Says("Y")),
     },
     Question {
         what: "the size of a page of memory",
-        why: "4 KiB on amd64 always; arm64 could have 16 or 64, but the distribution's kernel for it has 4 as well",
+        why: "4 KiB on amd64 always; on arm64 it is the kernel's choice, and a machine has its own kernel",
         script: "grep -m1 KernelPageSize /proc/self/smaps | sed 's/.*: *//'",
         container: Says("4 kB"),
         machine: Says("4 kB"),
-        elsewhere: Some(Says("4 kB")),
+        elsewhere: |o| Some(Says(o.page)),
     },
 ];
 

@@ -7,7 +7,7 @@ mod merge;
 use self::instance::{Instance, wait_for};
 use super::error::MeasureError;
 use super::images::Ready;
-use super::memory::{available_bytes, of_processes, total_bytes};
+use super::memory::{available_bytes, kernel_bytes, of_processes, total_bytes};
 use super::session::Session;
 use crate::record::density::{Density, Header, Start, Together};
 use crate::sys::clock::monotonic_ns;
@@ -73,7 +73,7 @@ pub fn measure(
     // Right after its start a cgroup is charged for pages that the kernel holds ready for it, 64 for each processor; another
     // cgroup's start gives them back.
     for (instance, start) in instances.iter().zip(&mut starts) {
-        start.cgroup_bytes = charged(instance)?;
+        charge(start, instance)?;
     }
     let merged = if settings.merge { Some(merge::until_settled(settings.interrupted)?) } else { None };
     progress("stopping");
@@ -123,15 +123,25 @@ fn add(target: &mut dyn Target, settings: &Settings, number: u32) -> Result<(Ins
         setup_ms,
         startup_ms: ms(ready_ns[0] - instance.running.t0_ns),
         available_bytes: available()?,
-        cgroup_bytes: charged(&instance)?,
+        // Charges are read when all are up.
+        cgroup_bytes: 0,
+        cgroup_pages_bytes: 0,
+        cgroup_file_bytes: 0,
+        cgroup_kernel_bytes: 0,
+        host_kernel_bytes: kernel_bytes().unwrap_or_default(),
         pss_bytes: of_processes(&pids).pss_bytes,
         harness_bytes: of_processes(&[std::process::id() as i32]).pss_bytes,
     };
     Ok((instance, start))
 }
 
-fn charged(instance: &Instance) -> Result<u64, MeasureError> {
-    Ok(instance.place.cgroup.memory().map_err(unreadable)?.usage)
+fn charge(start: &mut Start, instance: &Instance) -> Result<(), MeasureError> {
+    let memory = instance.place.cgroup.memory().map_err(unreadable)?;
+    start.cgroup_bytes = memory.usage;
+    start.cgroup_pages_bytes = memory.anon + memory.shmem;
+    start.cgroup_file_bytes = memory.file;
+    start.cgroup_kernel_bytes = memory.kernel;
+    Ok(())
 }
 
 fn unreadable(e: impl std::error::Error + Send + Sync + 'static) -> MeasureError {
