@@ -1,6 +1,24 @@
 //! `tare-init`: PID 1 of a machine's guest.
 
-fn main() -> std::process::ExitCode {
+#![cfg_attr(all(not(test), target_env = "gnu"), no_main)]
+
+/// C's main, as in `tarec`: what of Rust's own start is a matter of safety, and no more. The attribute is no `unsafe`
+/// code: nothing else in this program has that name.
+#[cfg(all(not(test), target_env = "gnu"))]
+#[allow(unsafe_code)]
+#[unsafe(no_mangle)]
+pub extern "C" fn main(_: i32, _: *const *const u8) -> i32 {
+    taremark::sys::start::begin();
+    std::process::exit(begun().into())
+}
+
+#[cfg(any(test, not(target_env = "gnu")))]
+#[cfg_attr(test, allow(dead_code))]
+fn main() {
+    std::process::exit(begun().into())
+}
+
+fn begun() -> u8 {
     if std::process::id() == 1 {
         taremark::guest::run();
     }
@@ -9,18 +27,18 @@ fn main() -> std::process::ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some("--version") => {
             let _ = writeln!(std::io::stdout(), "tare-init {version}");
-            return std::process::ExitCode::SUCCESS;
+            return 0;
         }
         Some("--stamp-kernel") => {
             taremark::guest::stamp_kernel();
-            return std::process::ExitCode::SUCCESS;
+            return 0;
         }
         Some("--in-system") => {
             if let Err(e) = taremark::guest::run_in_system() {
                 let _ = writeln!(std::io::stderr(), "tare-init: {e}");
-                return std::process::ExitCode::FAILURE;
+                return 1;
             }
-            return std::process::ExitCode::SUCCESS;
+            return 0;
         }
         Some(how) => {
             let path = std::env::args().nth(2).unwrap_or_default();
@@ -36,5 +54,5 @@ fn main() -> std::process::ExitCode {
         std::io::stderr(),
         "tare-init: this is the init of a guest and runs as its first process only, or with --in-system as a service of one"
     );
-    std::process::ExitCode::from(2)
+    2
 }

@@ -5,30 +5,31 @@ use super::failure::Usage;
 use super::kernel::MachineArguments;
 use crate::measure::session::Session;
 use crate::record::reader;
+use crate::report::ablation::{self, Choice, Question, Step};
 use crate::target::Target;
 use crate::target::microvm::{MicroVmOptions, MicroVmTarget};
 use crate::target::microvm_console::{ConsoleTarget, LEVELS};
 use crate::target::microvm_restored::RestoredTarget;
-use serde::Serialize;
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// After [`LEVELS`]: the product's own form, its walls, a kernel made for it, and the restored machine.
 const PRODUCT: [(&str, &str); 4] = [
-    (
-        "microvm~unwalled",
-        "image on a disk, our init, output by virtio instead of the console; all CPU features",
-    ),
+    ("microvm~unwalled", "image on a disk, our init, output by virtio instead of the console"),
     ("microvm", "QEMU behind its system call filter, as a user without rights: the target microvm"),
-    ("microvm:own", "a kernel of our own, without ACPI and modules: the target microvm:own"),
+    (OWN, "a kernel of our own, without ACPI and modules: the target microvm:own"),
     ("microvm-restored:own", "restored instead of booted: the target microvm-restored:own"),
 ];
-/// What the headline keeps, and what leaving it out would gain; against microvm:own.
+/// The quickest that boots.
+const OWN: &str = "microvm:own";
+/// What the headline keeps, and what leaving it out would gain; against [`OWN`].
 const KEPT: [(&str, &str); 3] = [
     ("mitigations=off", "no mitigations of processor errata"),
     ("init_on_alloc=0", "memory is not zeroed when it is given out"),
     ("norandmaps", "programs' addresses are not random"),
 ];
+/// Further targets beside [`OWN`].
+const UNWALLED: (&str, &str) = ("microvm:own~unwalled", "QEMU without its filter, as the harness's user");
+const LARGE: &str = "microvm:own~large";
 
 /// What can be ablated.
 pub fn named(what: &str) -> Result<String, String> {
@@ -39,148 +40,78 @@ pub fn named(what: &str) -> Result<String, String> {
     }
 }
 
-/// A target for each step, in their order. Inside the session.
-pub fn targets(session: &Session, machine: &MachineArguments) -> anyhow::Result<Vec<Box<dyn Target>>> {
+/// A target for each step, in their order. Inside the session. `beneath`: a tree for one more, see [`MicroVmOptions`].
+pub fn targets(
+    session: &Session,
+    machine: &MachineArguments,
+    beneath: Option<&Path>,
+) -> anyhow::Result<Vec<Box<dyn Target>>> {
     let options = || machine.options(&session.scratch);
     let own = || MicroVmOptions { own: true, ..options() };
     let mut targets: Vec<Box<dyn Target>> = Vec::new();
     for level in 0..LEVELS.len() {
         targets.push(Box::new(ConsoleTarget::new(options(), level)?));
     }
-    let name = Some(PRODUCT[0].0.to_owned());
-    targets.push(Box::new(MicroVmTarget::new(MicroVmOptions { isolated: false, name, ..options() })?));
-    targets.push(Box::new(MicroVmTarget::new(options())?));
-    targets.push(Box::new(MicroVmTarget::new(own())?));
-    targets.push(Box::new(RestoredTarget::new(own())?));
+    let mut add = |name: Option<&str>, options: MicroVmOptions| -> anyhow::Result<()> {
+        let name = name.map(str::to_owned);
+        targets.push(Box::new(MicroVmTarget::new(MicroVmOptions { name, ..options })?));
+        Ok(())
+    };
+    add(Some(PRODUCT[0].0), MicroVmOptions { isolated: false, ..options() })?;
+    add(None, options())?;
+    add(None, own())?;
     for (parameter, _) in KEPT {
-        let name = Some(kept_name(parameter));
         let parameters = vec![parameter.to_owned()];
-        targets.push(Box::new(MicroVmTarget::new(MicroVmOptions { name, parameters, ..own() })?));
+        add(Some(&kept_name(parameter)), MicroVmOptions { parameters, ..own() })?;
     }
+    add(Some(UNWALLED.0), MicroVmOptions { isolated: false, ..own() })?;
+    if let Some(tree) = beneath {
+        let tree = std::fs::canonicalize(tree)
+            .map_err(|e| Usage { what: format!("--beneath {}: {e}", tree.display()) })?;
+        add(Some(LARGE), MicroVmOptions { beneath: Some(tree), ..own() })?;
+    }
+    targets.push(Box::new(RestoredTarget::new(own())?));
     Ok(targets)
 }
 
 fn kept_name(parameter: &str) -> String {
-    format!("microvm:own~{parameter}")
+    format!("{OWN}~{parameter}")
 }
 
-/// A row of the waterfall.
-#[derive(Debug, Serialize)]
-struct Step {
-    target: String,
-    what: String,
-    /// Median start-up with all choices up to this one, milliseconds.
-    startup_ms: f64,
-    /// Median over the blocks of the difference from the step before, milliseconds; none for the first.
-    change_ms: Option<f64>,
-    /// Median over the blocks of the ratio to the first.
-    ratio: f64,
-}
-
-/// Prints what each choice is worth and writes it as `ablation.json` into the record.
-pub fn show(dir: &Path) -> anyhow::Result<()> {
-    let by_target = startups(dir)?;
-    let of = |name: &str| by_target.get(name).cloned().unwrap_or_default();
-    let levels = LEVELS.iter().map(|(name, what)| (format!("microvm~{name}"), *what));
-    let steps: Vec<(String, &str)> =
-        levels.chain(PRODUCT.iter().map(|(name, what)| ((*name).to_owned(), *what))).collect();
-    let Some((first, _)) = steps.first() else { return Ok(()) };
-    let first = of(first);
-    let mut rows = Vec::new();
-    for (n, (name, what)) in steps.iter().enumerate() {
-        let before = if n == 0 { None } else { Some(of(&steps[n - 1].0)) };
-        rows.extend(step(name, what, &of(name), before.as_ref(), &first));
+fn question() -> Question {
+    let choice = |target: &str, what: &str| Choice { target: target.to_owned(), what: what.to_owned() };
+    let levels = LEVELS.iter().map(|(name, what)| choice(&format!("microvm~{name}"), what));
+    let beside = |c: Choice| (c, OWN.to_owned());
+    let kept = KEPT.iter().map(|(p, what)| choice(&kept_name(p), what));
+    let more = [choice(UNWALLED.0, UNWALLED.1), choice(LARGE, "with a large tree in the image's root")];
+    Question {
+        chain: levels.chain(PRODUCT.iter().map(|(name, what)| choice(name, what))).collect(),
+        aside: kept.chain(more).map(beside).collect(),
     }
-    println!("\nwhat each choice is worth, start-up of the workload, medians");
-    rows.iter().for_each(print);
-    let (sum, whole) = account(&rows);
-    println!("  the steps add up to {sum:+.0} ms of {whole:+.0} ms, {:.1} % off", off(sum, whole));
-    println!("what leaving out would gain, against microvm:own");
-    let own = of("microvm:own");
-    let kept: Vec<Step> = KEPT
-        .iter()
-        .filter_map(|(p, what)| step(&kept_name(p), what, &of(&kept_name(p)), Some(&own), &first))
-        .collect();
-    kept.iter().for_each(print);
-    let json =
-        serde_json::json!({ "schema": 1, "steps": rows, "kept": kept, "sum_ms": sum, "whole_ms": whole });
-    std::fs::write(dir.join("ablation.json"), serde_json::to_vec_pretty(&json)?)?;
+}
+
+/// Prints what each choice is worth, and writes it into the record with its chart.
+pub fn show(dir: &Path) -> anyhow::Result<()> {
+    let record = reader::read(dir)?;
+    let ablation = ablation::of(&record, &question())
+        .ok_or_else(|| Usage { what: format!("{} holds no start-up", dir.display()) })?;
+    println!("\nwhat each choice is worth, start-up of the workload, medians, 95 % intervals");
+    ablation.steps.iter().for_each(print);
+    let (sum, whole) = (ablation.sum_ms, ablation.whole_ms);
+    println!("  the steps add up to {sum:+.0} ms of {whole:+.0} ms, {:.1} % off", ablation.off() * 100.0);
+    println!("beside {OWN}: what leaving out would gain, and what more would cost");
+    ablation.aside.iter().for_each(print);
+    ablation::write(dir, &ablation)?;
+    println!("chart: {}", dir.join("ablation.svg").display());
     Ok(())
 }
 
-fn off(sum: f64, whole: f64) -> f64 {
-    if whole == 0.0 { 0.0 } else { ((sum - whole) / whole).abs() * 100.0 }
-}
-
-/// The changes added up, and the difference of the ends.
-fn account(rows: &[Step]) -> (f64, f64) {
-    let sum = rows.iter().filter_map(|r| r.change_ms).sum();
-    let ends = rows.last().zip(rows.first()).map_or(0.0, |(last, first)| last.startup_ms - first.startup_ms);
-    (sum, ends)
-}
-
 fn print(step: &Step) {
-    let change = step.change_ms.map(|c| format!("{c:+.0}")).unwrap_or_default();
-    println!(
-        "  {:>6.0} ms {change:>6}  {:.3}x  {:<22} {}",
-        step.startup_ms, step.ratio, step.target, step.what
-    );
-}
-
-type Blocks = BTreeMap<u32, f64>;
-
-fn step(name: &str, what: &str, own: &Blocks, before: Option<&Blocks>, first: &Blocks) -> Option<Step> {
-    let paired = |other: &Blocks, f: fn(f64, f64) -> f64| {
-        median(own.iter().filter_map(|(b, v)| Some(f(*v, *other.get(b)?))).collect())
+    let ends = |i: Option<(f64, f64)>, digits: usize| {
+        i.map(|(low, high)| format!(" [{low:.digits$}, {high:.digits$}]")).unwrap_or_default()
     };
-    Some(Step {
-        target: name.to_owned(),
-        what: what.to_owned(),
-        startup_ms: median(own.values().copied().collect())?,
-        change_ms: before.and_then(|before| paired(before, |a, b| a - b)),
-        ratio: paired(first, |a, b| a / b)?,
-    })
-}
-
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let n = values.len();
-    if n == 0 { None } else { Some((values[(n - 1) / 2] + values[n / 2]) / 2.0) }
-}
-
-/// Start-up by target and block, warm-up left out.
-fn startups(dir: &Path) -> anyhow::Result<BTreeMap<String, Blocks>> {
-    let record = reader::read(dir)?;
-    let mut found: BTreeMap<String, Blocks> = BTreeMap::new();
-    for s in record.samples.iter().filter(|s| s.metric == "startup_ms" && !s.warmup && s.run > 0) {
-        if let Some(value) = s.value {
-            found.entry(s.target.clone()).or_default().insert(s.block, value);
-        }
-    }
-    if found.is_empty() {
-        return Err(Usage { what: format!("{} holds no start-up", dir.display()) }.into());
-    }
-    Ok(found)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn blocks(values: [f64; 3]) -> Blocks {
-        values.into_iter().enumerate().map(|(n, v)| (n as u32, v)).collect()
-    }
-
-    #[test]
-    fn a_change_is_paired_by_block_and_the_changes_add_up() {
-        let (a, b, c) =
-            (blocks([100.0, 200.0, 110.0]), blocks([50.0, 150.0, 60.0]), blocks([10.0, 20.0, 11.0]));
-        let rows =
-            [step("a", "", &a, None, &a), step("b", "", &b, Some(&a), &a), step("c", "", &c, Some(&b), &a)];
-        let rows: Vec<Step> = rows.into_iter().flatten().collect();
-        assert_eq!(rows.iter().map(|r| r.change_ms).collect::<Vec<_>>(), [None, Some(-50.0), Some(-49.0)]);
-        assert_eq!((rows[2].ratio, rows[2].startup_ms), (0.1, 11.0));
-        assert_eq!(account(&rows), (-99.0, -99.0));
-        assert!(step("d", "", &Blocks::new(), Some(&a), &a).is_none(), "what was not run has no row");
-    }
+    let change = step.change_ms.map(|c| format!("{c:+.0}")).unwrap_or_default();
+    let of_change = ends(step.change_interval_ms, 0);
+    println!("  {:>6.0} ms  {:<24} {}", step.startup_ms, step.target, step.what);
+    println!("             {:.3}x{}; {change}{of_change} ms", step.ratio, ends(step.ratio_interval, 3));
 }

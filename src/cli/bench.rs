@@ -97,6 +97,9 @@ pub struct Arguments {
     /// What each choice that makes microvm quick is worth: a waterfall from what a user types
     #[arg(long, value_name = "TARGET", value_parser = super::ablate::named, conflicts_with_all = ["targets", "resume"])]
     ablate: Option<String>,
+    /// With --ablate: one more target, whose root has this tree below the image's
+    #[arg(long, value_name = "DIR", requires = "ablate")]
+    beneath: Option<PathBuf>,
     #[command(flatten)]
     machine: super::kernel::MachineArguments,
 }
@@ -131,7 +134,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let twice = length.same_twice && arguments.runs.is_none();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut targets = match arguments.ablate {
-        Some(_) => super::ablate::targets(&session, &arguments.machine)?,
+        Some(_) => super::ablate::targets(&session, &arguments.machine, arguments.beneath.as_deref())?,
         None => targets::make(&names, &session, &arguments.machine, twice)?,
     };
     let mut plan = match &resumed {

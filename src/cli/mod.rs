@@ -28,6 +28,7 @@ mod inspect;
 mod kernel;
 mod kill;
 mod learn;
+mod least;
 mod logs;
 mod man;
 mod merge;
@@ -93,6 +94,8 @@ enum Verb {
     Aa(aa::Arguments),
     /// How many instances fit, what one more costs, and several starts at once
     Density(density::Arguments),
+    /// Find the least memory with which a workload runs on a target
+    LeastMemory(least::Arguments),
     /// What runs in a container and what only in a machine, tried here
     Compat(compat::Arguments),
     /// Import, load, list, inspect and remove images
@@ -170,6 +173,7 @@ pub fn main() -> ExitCode {
         Verb::History(a) => history::run(&a),
         Verb::Aa(a) => aa::run(&a),
         Verb::Density(a) => density::run(&a),
+        Verb::LeastMemory(a) => least::run(&a),
         Verb::Compat(a) => compat::run(&a),
         Verb::Image(a) => image::run(&a),
         Verb::Run(a) => run::run(&a),

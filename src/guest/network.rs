@@ -2,11 +2,11 @@
 
 use super::error::{GuestError, failed};
 use super::wire::GuestNetwork;
-use crate::sys::netlink;
+use crate::sys::{loopback, netlink};
 
 /// Sets up `lo`, and `eth0` where there is one.
 pub(super) fn set_up(network: Option<&GuestNetwork>) -> Result<(), GuestError> {
-    step("lo", netlink::set_up("lo"))?;
+    loopback::set_up().map_err(failed("set up", "lo"))?;
     let Some(n) = network else { return Ok(()) };
     step("the address of eth0", netlink::add_address("eth0", n.address, n.prefix))?;
     step("eth0", netlink::set_up("eth0"))?;

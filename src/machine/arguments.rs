@@ -44,7 +44,7 @@ impl Arguments {
     /// Processors and the guest's RAM, which is the object `ram`.
     pub fn processors(&mut self, accelerator: Accelerator, cpus: u32, memory_bytes: u64, ram: String) {
         self.add("-accel", accelerator.name().into());
-        self.add("-cpu", if accelerator == Accelerator::Kvm { "host" } else { "max" }.into());
+        self.add("-cpu", accelerator.processor().into());
         self.add("-smp", cpus.to_string());
         self.add("-m", format!("{memory_bytes}B"));
         self.add("-object", ram);

@@ -81,6 +81,12 @@ pub enum MachineError {
         /// Its name in the cache.
         name: String,
     },
+    /// Our own kernel was built for another host.
+    #[error("the kernel {release} was built for a processor that needs fewer mitigations than this host's")]
+    OtherProcessor {
+        /// Its release.
+        release: String,
+    },
     /// A file that should be a kernel.
     #[error("{path} is not a kernel that can be booted: {why}")]
     BadKernel {

@@ -13,6 +13,13 @@ use std::sync::Arc;
 /// Machine type.
 pub const MACHINE_TYPE: &str = "microvm";
 
+/// A distribution's kernel need not let its cryptography test itself to run a program.
+pub const UNTESTED: &str = "cryptomgr.notests";
+/// Nor, of its tracer, look up each function that could be traced for those that were replaced at link time, and put the
+/// names of constants into the events' descriptions (kernel/trace): a sixth and a twentieth of all that Debian's kernel
+/// executes until its init runs. Who traces within the guest sees some functions more, and numbers for some names.
+pub const UNTRACED: &str = "initcall_blacklist=ftrace_check_for_weak_functions,trace_eval_init";
+
 /// The guest's RAM.
 #[derive(Debug, Clone, Default)]
 pub enum Memory {
@@ -71,7 +78,7 @@ impl Machine {
         let loglevel = if verbose() { 7 } else { 1 };
         let mut line = format!("console=ttyS0 quiet loglevel={loglevel} reboot=t panic=-1 no_timer_check");
         if self.kernel.origin != Origin::Own {
-            line += " cryptomgr.notests";
+            line += &format!(" {UNTESTED} {UNTRACED}");
         }
         if self.accelerator == Accelerator::Tcg {
             line += &format!(" tsc_early_khz={} noreplace-smp", self.tsc_khz);

@@ -10,6 +10,7 @@ pub mod environment;
 mod error;
 pub mod host_id;
 pub mod images;
+pub mod least;
 mod memory;
 pub mod noise;
 pub mod pilot;

@@ -1,5 +1,6 @@
 //! From a record alone to tables, charts and pages. Same record in, same bytes out.
 
+pub mod ablation;
 mod charts;
 pub mod compare;
 pub mod definitions;

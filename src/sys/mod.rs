@@ -9,6 +9,7 @@ pub mod clock;
 mod clone3;
 #[cfg(target_arch = "x86_64")]
 pub mod early;
+pub mod loopback;
 pub mod mount_attr;
 pub mod netlink;
 pub mod nsfs;

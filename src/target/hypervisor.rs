@@ -72,13 +72,14 @@ impl HypervisorTarget {
 
     fn machine(&self, job: &Job, scratch: Option<PathBuf>) -> Result<Machine, TargetError> {
         let cache_dir = &self.options.cache_dir;
+        let kernel = self.kernel.clone().with_network(job.network);
         Ok(Machine {
             qemu: Qemu { program: self.program.clone(), firmware: PathBuf::new() },
             accelerator: Accelerator::Kvm,
             cpus: job.cpus,
             memory_bytes: job.memory_bytes,
-            kernel: self.kernel.clone(),
-            initramfs: initramfs::build(cache_dir, &self.init, &self.kernel)?,
+            initramfs: initramfs::build(cache_dir, &self.init, &kernel)?,
+            kernel,
             tsc_khz: tsc_khz(),
             root: Some(disk::root(cache_dir, &job.image_digest, &job.lower_dirs)?.path),
             scratch,
@@ -100,7 +101,7 @@ impl Target for HypervisorTarget {
     }
 
     fn prepare(&mut self, job: &Job) -> Result<Prepared, TargetError> {
-        direct::prepare(&self.options.cache_dir, &self.init, &self.kernel, job)
+        direct::prepare(&self.options.cache_dir, &self.init, &self.kernel, job, &job.lower_dirs)
     }
 
     fn arm(&mut self, job: &Job, place: &Place) -> Result<Armed, TargetError> {

@@ -32,6 +32,8 @@ pub struct MicroVmOptions {
     pub isolated: bool,
     /// More for the kernel's command line: for the ablation.
     pub parameters: Vec<String>,
+    /// A tree below the image's in the root: for what a large root costs.
+    pub beneath: Option<PathBuf>,
     /// RAM that the host's kernel may merge with that of others: private memory, not a file.
     pub mergeable: bool,
     /// Another name in the record.
@@ -54,6 +56,7 @@ impl MicroVmOptions {
             accelerator: Wanted::Auto,
             isolated: true,
             parameters: Vec::new(),
+            beneath: None,
             mergeable: false,
             name: None,
             scratch,
@@ -98,21 +101,27 @@ impl MicroVmTarget {
     /// The machine for a job.
     pub(super) fn machine(&self, job: &Job, scratch: Option<PathBuf>) -> Result<Machine, TargetError> {
         let cache_dir = &self.options.cache_dir;
+        let kernel = self.kernel.clone().with_network(job.network);
         Ok(Machine {
             qemu: self.qemu.clone(),
             accelerator: self.choice.accelerator,
             cpus: job.cpus,
             memory_bytes: job.memory_bytes,
-            kernel: self.kernel.clone(),
-            initramfs: initramfs::build(cache_dir, &self.init, &self.kernel)?,
+            initramfs: initramfs::build(cache_dir, &self.init, &kernel)?,
+            kernel,
             tsc_khz: self.tsc_khz,
-            root: Some(disk::root(cache_dir, &job.image_digest, &job.lower_dirs)?.path),
+            root: Some(disk::root(cache_dir, &job.image_digest, &self.layers(job))?.path),
             scratch,
             network: job.network.then_some(network::RUN_MAC),
             memory: if self.options.mergeable { Memory::Mergeable } else { Memory::Fresh },
             isolated: self.options.isolated,
             parameters: self.options.parameters.clone(),
         })
+    }
+
+    /// What the root is made of, top first.
+    fn layers(&self, job: &Job) -> Vec<PathBuf> {
+        job.lower_dirs.iter().chain(&self.options.beneath).cloned().collect()
     }
 
     /// Where a run's volume is, gone with the run.
@@ -177,7 +186,8 @@ impl Target for MicroVmTarget {
     }
 
     fn prepare(&mut self, job: &Job) -> Result<Prepared, TargetError> {
-        let mut prepared = direct::prepare(&self.options.cache_dir, &self.init, &self.kernel, job)?;
+        let layers = self.layers(job);
+        let mut prepared = direct::prepare(&self.options.cache_dir, &self.init, &self.kernel, job, &layers)?;
         if self.qemu.firmware.is_file() {
             prepared.sizes.push(("firmware_bytes", direct::length(&self.qemu.firmware)?));
         }

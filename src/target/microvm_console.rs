@@ -10,6 +10,7 @@ use super::process::launch_program;
 use super::{Armed, ArmedKind, Job, Prepared, Running, Target};
 use crate::container::cgroup::Limits;
 use crate::machine::qemu::Accelerator;
+use crate::machine::recipe::{UNTESTED, UNTRACED};
 use crate::machine::{Machine, MachineError, initramfs};
 use crate::record::schema::TargetFacts;
 use crate::sys::spawn::Spawn;
@@ -18,15 +19,16 @@ use std::path::PathBuf;
 
 /// What is done, each on top of those before it: name, and what it means. The timers come first, because without them a
 /// kernel under emulation hangs now and then, and every later step would too.
-pub const LEVELS: [(&str, &str); 8] = [
+pub const LEVELS: [(&str, &str); 9] = [
     ("typed", "-M microvm, bzImage, gzip initramfs, all kernel messages on the serial console"),
     ("timers", "the time-stamp counter's rate is told, the timer not tried (tsc_early_khz, no_timer_check)"),
     ("quiet", "kernel messages off the console (quiet loglevel=1)"),
     ("plain", "the initramfs uncompressed"),
     ("pvh", "the kernel uncompressed, entered through PVH (its address no longer random)"),
     ("untested", "the kernel's cryptography does not test itself (cryptomgr.notests)"),
+    ("untraced", "its tracer does not look up every function (initcall_blacklist=…)"),
     ("smp", "code is not patched for one processor (noreplace-smp)"),
-    ("max", "all of the emulator's processor features (-cpu max), machine options spelt out"),
+    ("max", "all processor features but those by which memory is cleared by the byte (-cpu max,erms=off)"),
 ];
 
 /// See the module.
@@ -68,7 +70,8 @@ impl ConsoleTarget {
             }
         };
         add("quiet", "quiet loglevel=1".into());
-        add("untested", "cryptomgr.notests".into());
+        add("untested", UNTESTED.into());
+        add("untraced", UNTRACED.into());
         add("timers", "no_timer_check".into());
         if tcg {
             add("timers", format!("tsc_early_khz={tsc_khz}"));
@@ -97,10 +100,8 @@ impl ConsoleTarget {
             ("-append", self.command_line(job, machine.tsc_khz, tcg)),
             ("-serial", "stdio".into()),
         ];
-        if !tcg {
-            pairs.push(("-cpu", "host".into()));
-        } else if self.has("max") {
-            pairs.push(("-cpu", "max".into()));
+        if !tcg || self.has("max") {
+            pairs.push(("-cpu", machine.accelerator.processor().into()));
         }
         let mut argv = vec!["qemu-system-x86_64".to_owned()];
         argv.extend(pairs.into_iter().flat_map(|(name, value)| [name.to_owned(), value]));

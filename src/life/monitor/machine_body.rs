@@ -67,6 +67,7 @@ fn machine(spec: &Spec, state: &State, layers: &Layers) -> Result<Machine, LifeE
     let kernel = kernel::find(&cache_dir, None)?;
     let init = own_program("tare-init")?;
     let choice = accelerator::choose(Wanted::Auto, &cache_dir, &qemu, &kernel, &init)?;
+    let kernel = kernel.with_network(state.address.is_some());
     Ok(Machine {
         qemu,
         accelerator: choice.accelerator,

@@ -5,7 +5,7 @@
 
 use super::source::{self, Source};
 use super::store::{self, Origin};
-use super::{Kernel, config, vmlinux};
+use super::{Kernel, config, needs, vmlinux};
 use crate::machine::cache;
 use crate::machine::error::{MachineError, io};
 use crate::machine::program::{find, run};
@@ -58,9 +58,9 @@ pub struct Built {
     pub made: bool,
 }
 
-/// Builds it unless it is in the cache, and makes it the one that `microvm:own` boots. Takes minutes.
+/// Builds it for this host's processor unless it is in the cache, and makes it the one that `microvm:own` boots. Takes minutes.
 pub fn build(cache_dir: &Path, what: &Build) -> Result<Built, MachineError> {
-    let mut more = String::new();
+    let mut more = if needs::return_thunks() { "" } else { needs::WITHOUT_RETURN_THUNKS }.to_owned();
     for path in &what.fragments {
         more += &std::fs::read_to_string(path).map_err(io("read", path))?;
         more.push('\n');

@@ -6,6 +6,7 @@ mod config;
 mod decompress;
 mod fetch;
 mod modules;
+mod needs;
 mod package;
 mod source;
 mod store;
@@ -36,6 +37,16 @@ pub struct Kernel {
     pub modules: Vec<PathBuf>,
 }
 
+impl Kernel {
+    /// With the drivers of a network card only where there is one: each takes the guest its time to load.
+    pub fn with_network(mut self, network: bool) -> Self {
+        if !network {
+            self.modules.retain(|path| !modules::is_for_network(path));
+        }
+        self
+    }
+}
+
 /// The kernel that `given` (`--kernel`) or TAREMARK_KERNEL names, or the one of the distribution that was fetched last.
 pub fn find(cache_dir: &Path, given: Option<&Path>) -> Result<Kernel, MachineError> {
     let named = std::env::var_os("TAREMARK_KERNEL").filter(|v| !v.is_empty()).map(PathBuf::from);
@@ -49,7 +60,19 @@ pub fn find(cache_dir: &Path, given: Option<&Path>) -> Result<Kernel, MachineErr
 /// The kernel of our own that was built or chosen last.
 pub fn own(cache_dir: &Path) -> Result<Kernel, MachineError> {
     let looked = || MachineError::NoOwnKernel { looked: store::dir(cache_dir) };
-    store::used(cache_dir, Origin::Own).ok_or_else(looked)
+    let kernel = store::used(cache_dir, Origin::Own).ok_or_else(looked)?;
+    fits(&kernel, needs::return_thunks())?;
+    Ok(kernel)
+}
+
+/// Refuses one that was built for a processor with fewer errata, and came here with its cache.
+fn fits(kernel: &Kernel, return_thunks: bool) -> Result<(), MachineError> {
+    let config = kernel.vmlinux.with_file_name("config");
+    let lacks = std::fs::read_to_string(config).is_ok_and(|text| !text.contains("CONFIG_RETHUNK=y"));
+    if return_thunks && lacks {
+        return Err(MachineError::OtherProcessor { release: kernel.release.clone() });
+    }
+    Ok(())
 }
 
 /// The same kernel with the modules that Firecracker's and cloud-hypervisor's guests need.
@@ -93,4 +116,29 @@ fn of_user(cache_dir: &Path, path: &Path) -> Result<Kernel, MachineError> {
     let bzimage = (!file.starts_with(b"\x7fELF")).then(|| path.to_owned());
     let version = "given by the user".to_owned();
     Ok(Kernel { release, version, origin: Origin::User, vmlinux, bzimage, modules })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_for_another_processor_is_refused() {
+        let dir = tempfile::tempdir().expect("folder");
+        let kernel = Kernel {
+            release: "6.1-taremark".into(),
+            version: String::new(),
+            origin: Origin::Own,
+            vmlinux: dir.path().join("vmlinux"),
+            bzimage: None,
+            modules: Vec::new(),
+        };
+        let config = |text: &str| std::fs::write(dir.path().join("config"), text).expect("write");
+        config("CONFIG_RETPOLINE=y\n# CONFIG_RETHUNK is not set\n");
+        fits(&kernel, false).expect("this processor needs none");
+        let e = fits(&kernel, true).expect_err("needed").to_string();
+        assert!(e.contains("6.1-taremark"), "{e}");
+        config("CONFIG_RETHUNK=y\n");
+        fits(&kernel, true).expect("it has them");
+    }
 }

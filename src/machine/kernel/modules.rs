@@ -50,6 +50,11 @@ pub(super) fn check(release: &str, ordered: &[PathBuf], builtin: &str) -> Result
     Ok(())
 }
 
+/// Those that only [`WANTED`]'s driver of network cards needs, and itself.
+pub(super) fn is_for_network(path: &Path) -> bool {
+    ["failover", "net_failover", "virtio_net"].contains(&name_of(path).as_str())
+}
+
 /// Modules use `-` and `_` alike.
 fn name_of(path: &Path) -> String {
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
@@ -121,6 +126,13 @@ mod tests {
         assert_eq!(without_signature(&signed(3)), b"code");
         assert_eq!(without_signature(&signed(99)), signed(99), "a length that lies");
         assert_eq!(without_signature(b"plain"), b"plain");
+    }
+
+    #[test]
+    fn only_a_network_card_needs_its_drivers() {
+        let kept = |name: &str| !is_for_network(Path::new(name));
+        assert!(kept("m/virtio.ko") && kept("virtio_blk.ko"));
+        assert!(!kept("m/virtio-net.ko") && !kept("net_failover.ko") && !kept("failover.ko"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod memory;
 mod phases;
 mod rows;
 mod startup;
+pub mod waterfall;
 
 use super::error::{ReportError, io};
 use super::summary::Summary;
