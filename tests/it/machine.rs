@@ -53,10 +53,9 @@ pub fn listen(running: &mut Running, until: &str) -> Said {
     listen_for(running, until, Duration::from_secs(40))
 }
 
-/// The same with another patience.
-pub fn listen_for(running: &mut Running, until: &str, patience: Duration) -> Said {
+pub fn listen_for(running: &mut Running, until: &str, at_most: Duration) -> Said {
     let mut said = Said::default();
-    let deadline = Instant::now() + patience;
+    let deadline = Instant::now() + at_most;
     while said.closed.is_none() && (until.is_empty() || !said.out.contains(until)) {
         assert!(Instant::now() < deadline, "nothing more came after {said:?}");
         match running.next(Duration::from_millis(100)).map(|e| e.kind) {

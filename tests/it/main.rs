@@ -65,6 +65,7 @@ mod runs;
 mod share;
 mod store;
 mod support;
+mod systemd_guest;
 mod systemd_user;
 mod targets;
 mod vm;

@@ -68,6 +68,12 @@ pub const CLAUSES: &[(&str, &str, &str)] = &[
     (LINUX, "linux.devices-existing", "another file at its path is an error"),
     (LINUX, "linux.default-devices", "null, zero, full, random, urandom, tty, console, ptmx"),
     (LINUX, "linux.cgroupsPath", "the container is in the cgroup of that path"),
+    (
+        LINUX,
+        "linux.cgroupsPath-systemd",
+        "with systemd it is slice:prefix:name, and the container that scope",
+    ),
+    (LINUX, "linux.cgroupsPath-delegated", "an ordinary user's is in what is delegated, limits included"),
     (LINUX, "linux.cgroupsPath-absolute", "an absolute one is relative to the hierarchies' mount points"),
     (LINUX, "linux.resources.devices", "rules apply in their order, with r, w and m; default devices stay"),
     (LINUX, "linux.resources.memory.limit", "limit of memory; -1: none"),

@@ -155,7 +155,7 @@ fn unified(files: &BTreeMap<String, String>, all: &mut Properties) {
     };
     for (file, text) in files {
         if let Some((_, name)) = NUMBERS.iter().find(|(f, _)| f == file) {
-            number(text).into_iter().for_each(|n| put(all, *name, Value::Number(n)));
+            number(text).into_iter().for_each(|n| put(all, name, Value::Number(n)));
         }
         match file.as_str() {
             "cpu.max" => {
