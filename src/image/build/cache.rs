@@ -8,10 +8,11 @@ use crate::image::digest::Digest;
 use crate::image::error::io as of_image;
 use crate::image::store::Store;
 use sha2::{Digest as _, Sha256};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Changed when the same key would give other bytes.
-const FORMAT: &str = "taremark build 1";
+const FORMAT: &str = "taremark build 2";
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,10 +103,14 @@ impl Cache {
     }
 
     fn write(&self, key: &Key, bytes: &[u8]) -> Result<(), StepError> {
-        let new = self.dir.join(format!("{}.{}", key.0, std::process::id()));
-        std::fs::write(&new, bytes).map_err(io("write", &new))?;
+        // A name of its own: builds beside one another keep the same record, and a number of a process is one of several
+        // where there are namespaces.
+        // Its ending tells that it is none yet.
+        let new = tempfile::Builder::new().suffix(".new").tempfile_in(&self.dir);
+        let mut new = new.map_err(io("write", &self.dir))?;
+        new.write_all(bytes).map_err(io("write", &self.dir))?;
         let to = self.dir.join(&key.0);
-        std::fs::rename(&new, &to).map_err(io("write", &to))
+        new.persist(&to).map(drop).map_err(|e| io("write", &to)(e.error))
     }
 }
 

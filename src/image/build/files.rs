@@ -11,6 +11,7 @@
 use super::error::{StepError, io};
 use super::select::{Item, Tree};
 use super::signs::{Known, Sign};
+use crate::image::digest::Digest;
 use crate::image::store::Store;
 use rustix::fs::FileType;
 use rustix::io::Errno;
@@ -30,32 +31,32 @@ const FORMAT: &str = "taremark files 2";
 pub struct Files {
     dir: PathBuf,
     known: Mutex<Option<Known>>,
+    /// Seconds since 1970, before anything was looked at.
+    begun: i64,
 }
 
 impl Files {
     /// Of the context at `root`.
     pub fn of(store: &Store, root: &Path) -> Self {
         let name = short(&[FORMAT.as_bytes(), root.as_os_str().as_encoded_bytes()]);
-        Self { dir: store.root().join("build/files").join(name), known: Mutex::new(None) }
+        Self { dir: store.root().join("build/files").join(name), known: Mutex::new(None), begun: now_s() }
     }
 
-    /// Hash of all that makes the items what they are, but their times and owners. `said` is what took them: what is
-    /// known is kept under it.
-    pub fn key(&self, said: &str, tree: &Tree<'_>, items: &[&Item]) -> Result<String, StepError> {
-        let now = now_s();
-        let signs = signs(items);
-        let path = self.dir.join(short(&[said.as_bytes()]));
-        if let Some(key) = std::fs::read_to_string(&path).ok().and_then(|t| key_of(&t, &signs)) {
-            return Ok(key);
-        }
-        let key = self.read(tree, items, now)?;
-        if items.iter().all(|item| item.kind() == FileType::Directory || is_old(item, now)) {
-            self.put(&path, format!("{signs} {key}\n").as_bytes());
-        }
-        Ok(key)
+    /// What is kept of what an instruction takes: `said` is the instruction, `signs` all that there is by name, mode and
+    /// sign.
+    pub fn look(&self, said: &str, signs: Digest) -> Look<'_> {
+        Look { files: self, path: self.dir.join(short(&[said.as_bytes()])), signs }
     }
 
-    fn read(&self, tree: &Tree<'_>, items: &[&Item], now: i64) -> Result<String, StepError> {
+    /// Hash of all that makes the items what they are, but their times and owners; and whether none of them is so young
+    /// that it may change without a sign.
+    pub fn key(&self, tree: &Tree<'_>, items: &[&Item]) -> Result<(String, bool), StepError> {
+        let key = self.read(tree, items)?;
+        let old = items.iter().all(|item| item.kind() == FileType::Directory || is_old(item, self.begun));
+        Ok((key, old))
+    }
+
+    fn read(&self, tree: &Tree<'_>, items: &[&Item]) -> Result<String, StepError> {
         let mut guard = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let known = guard.get_or_insert_with(|| Known::load(&self.fingerprints()));
         let mut hash = Sha256::new();
@@ -74,7 +75,7 @@ impl Files {
                         Some(fingerprint) => fingerprint,
                         None => {
                             let fingerprint = fingerprint(tree, item).map_err(failed)?;
-                            if is_old(item, now) {
+                            if is_old(item, self.begun) {
                                 known.insert(sign, fingerprint);
                             }
                             fingerprint
@@ -117,33 +118,32 @@ impl Files {
     }
 }
 
+/// See [`Files::look`].
+pub struct Look<'a> {
+    files: &'a Files,
+    path: PathBuf,
+    signs: Digest,
+}
+
+impl Look<'_> {
+    /// The key that the same signs came to before.
+    pub fn key(&self) -> Option<String> {
+        key_of(&std::fs::read_to_string(&self.path).ok()?, self.signs.hex())
+    }
+
+    /// Keeps it for the next build, where the signs are to be believed.
+    pub fn keep(&self, key: &str, old: bool) {
+        if old {
+            self.files.put(&self.path, format!("{} {key}\n", self.signs.hex()).as_bytes());
+        }
+    }
+}
+
 /// The key beside these signs. A record that a crash of the machine left half written has none.
 fn key_of(record: &str, signs: &str) -> Option<String> {
     let (of, key) = record.strip_suffix('\n')?.split_once(' ')?;
     let whole = key.len() == 64 && key.bytes().all(|b| b.is_ascii_hexdigit());
     (of == signs && whole).then(|| key.to_owned())
-}
-
-/// Digest of paths, modes and signs.
-fn signs(items: &[&Item]) -> String {
-    let mut hash = Sha256::new();
-    let mut bytes = Vec::with_capacity(8 << 10);
-    for item in items {
-        bytes.extend_from_slice(&(item.to.len() as u64).to_le_bytes());
-        bytes.extend_from_slice(&item.to);
-        bytes.extend_from_slice(&item.stat.st_mode.to_le_bytes());
-        // What a folder is made of are the items in it.
-        if item.kind() != FileType::Directory {
-            bytes.extend_from_slice(&item.stat.st_rdev.to_le_bytes());
-            Sign::of(&item.stat).write(&mut bytes);
-        }
-        if bytes.len() > 4 << 10 {
-            hash.update(&bytes);
-            bytes.clear();
-        }
-    }
-    hash.update(&bytes);
-    hex::encode(hash.finalize())
 }
 
 /// Both times: a change of either is a change, and who sets the one back does not reach the other.

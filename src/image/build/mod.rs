@@ -33,6 +33,7 @@ mod run;
 mod select;
 mod shared;
 mod signs;
+mod sources;
 mod stage;
 mod step;
 mod stubs;

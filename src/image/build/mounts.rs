@@ -1,12 +1,14 @@
 //! `RUN --mount=…`: what a command sees besides the image.
 
 use super::error::{StepError, io, refused};
+use super::ignore::Ignore;
 use super::overlay::{self, Overlay, make};
 use super::plan::{Base, named};
 use super::select::{Tree, clean};
 use super::shared::dirs;
 use super::stage::Work;
 use super::{base, options::Secret};
+use crate::image::digest::Digest;
 use crate::image::workspace::lock_folder;
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::File;
@@ -107,9 +109,18 @@ impl Work<'_> {
                 let opened = self.build.opened;
                 let tree = Tree::open(&opened.root, "the context".into(), Some(&opened.ignore))?;
                 let found = tree.find(wanted.source.as_deref().unwrap_or("/"))?;
-                let items = tree.items(&found[0], b"", &Default::default())?;
                 let said = format!("RUN --mount {:?}", wanted.source);
-                self.build.files.key(&said, &tree, &items.iter().collect::<Vec<_>>())?
+                let (files, none) = (&self.build.files, Ignore::default());
+                let look = files.look(&said, Digest::of(&tree.signs(&found[0], &none)?));
+                match look.key() {
+                    Some(content) => content,
+                    None => {
+                        let items = tree.items(&found[0], b"", &none)?;
+                        let (content, old) = files.key(&tree, &items.iter().collect::<Vec<_>>())?;
+                        look.keep(&content, old);
+                        content
+                    }
+                }
             }
             ("bind" | "cache", Some(name)) => {
                 let layers = self.layers_of(name)?;

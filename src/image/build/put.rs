@@ -9,32 +9,15 @@ use super::ignore::Ignore;
 use super::mode::Chmod;
 use super::overlay::Overlay;
 use super::plan::{Base, named};
-use super::select::{Found, Item, Tree, clean};
+use super::select::{Item, Tree, clean};
+use super::shared::Build;
+use super::sources::{Options, Source, Wanted, items, signs, sources};
 use super::stage::Work;
 use super::step::Event;
 use super::syntax::{Flag, From, Word};
 use super::{base, expand};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
-
-/// The options, understood.
-#[derive(Debug, Default)]
-struct Options {
-    from: Option<String>,
-    owner: Option<String>,
-    mode: Option<Chmod>,
-    exclude: Vec<String>,
-    parents: bool,
-    link: bool,
-}
-
-/// What one source comes to.
-enum Source {
-    /// A file or folder, and where below the destination it goes.
-    Tree { dir: bool, name: String, items: Vec<Item> },
-    /// A file with its text.
-    Here { name: String, text: String },
-}
 
 impl Work<'_> {
     /// Carries it out.
@@ -59,18 +42,55 @@ impl Work<'_> {
         let exclude = Ignore::of(&options.exclude).map_err(|why| refused("--exclude", why))?;
         let documents = self.documents(from)?;
         let said = format!("{} {options:?} {patterns:?} {documents:?} {to:?} {}", add, self.absolute(&to));
-        let Some(name) = options.from.clone() else {
-            let opened = self.build.opened;
-            let tree = Tree::open(&opened.root, "the context".into(), Some(&opened.ignore))?;
-            let sources = sources(&tree, &patterns, &options, &exclude)?;
-            let all: Vec<&Item> = sources.iter().flat_map(items).collect();
-            let content = self.build.files.key(&said, &tree, &all)?;
-            let key = self.key.next(&["COPY", &said, &content]);
-            let alone = self.alone(&options, &said, &content);
-            return self.changing(key, alone, |work, seen| {
-                work.put(seen, add, &options, &tree, sources.into_iter().chain(documents).collect(), &to)
-            });
+        let wanted = Wanted { add, options, patterns, exclude, to, said };
+        match wanted.options.from.clone() {
+            None => self.copy_from_context(&wanted, documents),
+            Some(name) => self.copy_from_image(&wanted, documents, name),
+        }
+    }
+
+    fn copy_from_context(
+        &mut self,
+        wanted: &Wanted,
+        documents: Vec<Source>,
+    ) -> Result<(Option<Layer>, String), StepError> {
+        let build = self.build;
+        let tree = Tree::open(&build.opened.root, "the context".into(), Some(&build.opened.ignore))?;
+        let read = |of: &[Source]| build.files.key(&tree, &of.iter().flat_map(items).collect::<Vec<&Item>>());
+        let look = build.files.look(&wanted.said, signs(&tree, wanted)?);
+        let (content, found) = match look.key() {
+            Some(content) => (content, None),
+            None => {
+                let found = sources(&tree, wanted)?;
+                let (content, old) = read(&found)?;
+                look.keep(&content, old);
+                (content, Some(found))
+            }
         };
+        let key = self.key.next(&["COPY", &wanted.said, &content]);
+        let alone = self.alone(wanted, &content);
+        self.changing(key, alone, |work, seen| {
+            let found = match found {
+                Some(found) => found,
+                None => {
+                    // Known, but what was made of it is not there. It may have changed since it was looked at.
+                    let found = sources(&tree, wanted)?;
+                    if read(&found)?.0 != content {
+                        unsteady(build, b"something");
+                    }
+                    found
+                }
+            };
+            work.put(seen, wanted, &tree, found.into_iter().chain(documents).collect())
+        })
+    }
+
+    fn copy_from_image(
+        &mut self,
+        wanted: &Wanted,
+        documents: Vec<Source>,
+        name: String,
+    ) -> Result<(Option<Layer>, String), StepError> {
         let earlier = &self.build.plan.stages[..self.index];
         let layers = match named(earlier, &name, true) {
             Base::Stage(i) => self.build.stage(i, "COPY --from")?.layers.clone(),
@@ -78,20 +98,21 @@ impl Work<'_> {
         };
         let content: Vec<&str> = layers.iter().map(|l| l.diff_id.as_str()).collect();
         let content = content.join(" ");
-        let key = self.key.next(&["COPY --from", &said, &content]);
-        let alone = self.alone(&options, &said, &content);
+        let key = self.key.next(&["COPY --from", &wanted.said, &content]);
+        let alone = self.alone(wanted, &content);
         self.changing(key, alone, |work, seen| {
             let files = work.mount(&layers, false)?;
             let tree = Tree::open(files.path(), name, None)?;
-            let sources = sources(&tree, &patterns, &options, &exclude)?;
-            work.put(seen, add, &options, &tree, sources.into_iter().chain(documents).collect(), &to)
+            let sources = sources(&tree, wanted)?;
+            work.put(seen, wanted, &tree, sources.into_iter().chain(documents).collect())
         })
     }
 
     /// The layer of `--link` does not depend on those below it.
-    fn alone(&self, options: &Options, said: &str, content: &str) -> Option<Key> {
-        let (how, platform) = (&self.build.options.compression, self.build.options.epoch);
-        options.link.then(|| Key::of(&["alone", &format!("{how:?} {platform:?}"), said, content]))
+    fn alone(&self, wanted: &Wanted, content: &str) -> Option<Key> {
+        let (how, epoch) = (&self.build.options.compression, self.build.options.epoch);
+        let link = wanted.options.link;
+        link.then(|| Key::of(&["alone", &format!("{how:?} {epoch:?}"), &wanted.said, content]))
     }
 
     fn documents(&self, from: &[From]) -> Result<Vec<Source>, StepError> {
@@ -150,17 +171,16 @@ impl Work<'_> {
     fn put(
         &mut self,
         seen: &Overlay,
-        add: bool,
-        options: &Options,
+        wanted: &Wanted,
         tree: &Tree<'_>,
         sources: Vec<Source>,
-        to: &str,
     ) -> Result<(), StepError> {
+        let (add, options, to) = (wanted.add, &wanted.options, wanted.to.as_str());
         let root = seen.open()?;
         let owner = options.owner.as_deref().map(|o| owner(o, seen)).transpose()?;
         let from_context = options.from.is_none();
         let mtime = self.build.options.epoch.filter(|_| from_context);
-        let strip = if from_context && !add { 0o6000 } else { 0 };
+        let strip = if from_context { 0o6000 } else { 0 };
         let dress = Dress { owner, keep_owner: !from_context, mode: options.mode.clone(), strip, mtime };
         let absolute = clean(&self.absolute(to));
         let ends = to.ends_with('/') || matches!(to, "." | "..") || to.ends_with("/.") || to.ends_with("/..");
@@ -209,17 +229,8 @@ impl Work<'_> {
 
     fn copied(&self, mut copier: Copier<'_>, items: &[Item]) -> Result<(), StepError> {
         copier.all(items)?;
-        copier.changed.iter().for_each(|path| self.unsteady(path));
+        copier.changed.iter().for_each(|path| unsteady(self.build, path));
         Ok(())
-    }
-
-    /// The key was made of what a file held before: what came of it is not to be found under that.
-    fn unsteady(&self, path: &[u8]) {
-        let path = String::from_utf8_lossy(path);
-        let told =
-            format!("{path} changed while it was copied: the next build will not use what was made of it");
-        (self.build.tell)(&Event::Warning(told));
-        self.build.unsteady.store(true, Ordering::Relaxed);
     }
 
     /// A local archive is unpacked, whatever its name.
@@ -239,26 +250,18 @@ impl Work<'_> {
         let path = std::fs::read_link(super::copy::path_of(&at)).map_err(io("find", to))?;
         archive::unpack(reader, &shown, &path, owner)?;
         if !item.is_still(&again).map_err(io("look at", shown.as_str()))? {
-            self.unsteady(&item.from);
+            unsteady(self.build, &item.from);
         }
         Ok(true)
     }
 }
 
-fn items(source: &Source) -> &[Item] {
-    match source {
-        Source::Tree { items, .. } => items,
-        Source::Here { .. } => &[],
-    }
-}
-
-impl std::fmt::Debug for Source {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Tree { name, .. } => write!(f, "{name:?}"),
-            Self::Here { name, text } => write!(f, "{name:?} {text:?}"),
-        }
-    }
+/// The key was made of what a file held before: what came of it is not to be found under that.
+fn unsteady(build: &Build<'_>, path: &[u8]) {
+    let path = String::from_utf8_lossy(path);
+    let told = format!("{path} changed while it was copied: the next build will not use what was made of it");
+    (build.tell)(&Event::Warning(told));
+    build.unsteady.store(true, Ordering::Relaxed);
 }
 
 /// Folder and name of a single file.
@@ -268,45 +271,6 @@ fn place(to: &str, into: bool, name: &str) -> (String, String) {
     }
     let (dir, name) = to.rsplit_once('/').unwrap_or(("", to));
     (dir.to_owned(), name.to_owned())
-}
-
-fn sources(
-    tree: &Tree<'_>,
-    patterns: &[String],
-    options: &Options,
-    exclude: &Ignore,
-) -> Result<Vec<Source>, StepError> {
-    let mut all = Vec::new();
-    for pattern in patterns {
-        // What comes before /./ is not kept by --parents.
-        let pivot = pattern.find("/./").filter(|_| options.parents).map_or(0, |i| clean(&pattern[..i]).len());
-        for found in tree.find(pattern)? {
-            let kept = found.path[pivot.min(found.path.len())..].trim_start_matches('/').to_owned();
-            if options.parents {
-                let mut items = parents(tree, &found, &kept)?;
-                items.extend(tree.items(&found, kept.as_bytes(), exclude)?);
-                all.push(Source::Tree { dir: false, name: kept, items });
-                continue;
-            }
-            let name = found.path.rsplit('/').next().unwrap_or_default().to_owned();
-            let to = if found.is_dir() { String::new() } else { name.clone() };
-            let items = tree.items(&found, to.as_bytes(), exclude)?;
-            all.push(Source::Tree { dir: found.is_dir(), name, items });
-        }
-    }
-    Ok(all)
-}
-
-/// The folders above what `--parents` copies.
-fn parents(tree: &Tree<'_>, found: &Found, kept: &str) -> Result<Vec<Item>, StepError> {
-    let before = found.path.len() - kept.len();
-    let mut items = Vec::new();
-    for (i, _) in kept.match_indices('/') {
-        for above in tree.find(&found.path[..before + i])? {
-            items.push(Item { from: above.real, to: kept.as_bytes()[..i].to_vec(), stat: above.stat });
-        }
-    }
-    Ok(items)
 }
 
 fn refuse_remote(source: &str) -> Result<(), StepError> {

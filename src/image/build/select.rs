@@ -4,8 +4,11 @@ use super::error::{StepError, io, refused};
 use super::glob;
 use super::ignore::Ignore;
 use super::signs::Sign;
+use super::walk::{Entry, Folder, Listed, walk};
+use crate::image::tree::join;
 use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat2};
 use rustix::io::Errno;
+use sha2::{Digest as _, Sha256};
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -174,14 +177,76 @@ impl<'a> Tree<'a> {
             return Ok(items);
         }
         items.push(Item { from: found.real.clone(), to: to.to_vec(), stat });
-        super::walk::below(self, &found.real, to, exclude, &mut items)?;
+        let add = |all: &mut Vec<(Item, bool)>, folder: &Folder, entry: &Entry<'_>| {
+            let inside = join(&folder.inside, entry.name);
+            let item =
+                Item { from: join(&folder.from, entry.name), to: join(to, &inside), stat: *entry.stat };
+            all.push((item, entry.out));
+        };
+        let mut listed = walk(self, &found.real, exclude, &Vec::new, &add)?;
+        gather(&mut listed, 0, &mut items);
         Ok(items)
+    }
+
+    /// Digest of the paths, modes and signs of what [`items`](Self::items) gives, without making it.
+    pub fn signs(&self, found: &Found, exclude: &Ignore) -> Result<[u8; 32], StepError> {
+        let mut own = Vec::new();
+        write_sign(&mut own, b"", &found.stat, false);
+        if !found.is_dir() {
+            return Ok(Sha256::digest(&own).into());
+        }
+        let make = || (Sha256::new(), Vec::with_capacity(8 << 10));
+        let add = |(hash, bytes): &mut (Sha256, Vec<u8>), _: &Folder, entry: &Entry<'_>| {
+            write_sign(bytes, entry.name, entry.stat, entry.out);
+            if bytes.len() > 4 << 10 {
+                hash.update(&*bytes);
+                bytes.clear();
+            }
+        };
+        let listed = walk(self, &found.real, exclude, &make, &add)?;
+        let mut hash = Sha256::new_with_prefix(&own);
+        let mut waiting = vec![0];
+        // A folder's names say which of the digests that follow are those of its folders.
+        while let Some(at) = waiting.pop() {
+            let (of, rest) = &listed[at].made;
+            hash.update(of.clone().chain_update(rest).finalize());
+            waiting.extend(listed[at].below.iter().rev());
+        }
+        Ok(hash.finalize().into())
     }
 
     /// Opens a file of an item for reading.
     pub fn read(&self, item: &Item) -> Result<File, Errno> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         rustix::fs::openat(&self.root, item.from.as_slice(), flags, Mode::empty()).map(File::from)
+    }
+}
+
+/// In order, without folders that are left out and hold nothing.
+fn gather(listed: &mut [Listed<Vec<(Item, bool)>>], at: usize, items: &mut Vec<Item>) {
+    let made = std::mem::take(&mut listed[at].made);
+    let mut below = std::mem::take(&mut listed[at].below).into_iter();
+    for (item, out) in made {
+        let (before, dir) = (items.len(), item.kind() == FileType::Directory);
+        items.push(item);
+        if let Some(below) = dir.then(|| below.next()).flatten() {
+            gather(listed, below, items);
+            if out && items.len() == before + 1 {
+                items.pop();
+            }
+        }
+    }
+}
+
+/// What tells that an item is the same: of a folder, its name and mode alone, as what is in it is told after it.
+fn write_sign(to: &mut Vec<u8>, name: &[u8], stat: &Stat, out: bool) {
+    to.extend_from_slice(&(name.len() as u64).to_le_bytes());
+    to.extend_from_slice(name);
+    to.extend_from_slice(&stat.st_mode.to_le_bytes());
+    to.push(out.into());
+    if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
+        to.extend_from_slice(&stat.st_rdev.to_le_bytes());
+        Sign::of(stat).write(to);
     }
 }
 

@@ -3,11 +3,12 @@
 
 use super::error::{StepError, io};
 use super::ignore::Ignore;
-use super::select::{Item, Tree};
+use super::select::Tree;
 use crate::image::each::cpus;
 use crate::image::tree::join;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, openat2, statat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, Stat, openat2, statat};
 use rustix::io::Errno;
+use std::ffi::CStr;
 use std::mem::MaybeUninit;
 use std::sync::{Condvar, Mutex, PoisonError};
 
@@ -15,51 +16,73 @@ use std::sync::{Condvar, Mutex, PoisonError};
 const MANY: usize = 8;
 
 /// A folder to be looked at.
-struct Folder {
-    /// Beneath the tree's root, beneath the destination, and beneath where the walk began.
-    from: Vec<u8>,
-    to: Vec<u8>,
-    inside: Vec<u8>,
-    /// Where what is in it is kept until all are there.
+pub(super) struct Folder {
+    /// Beneath the tree's root.
+    pub from: Vec<u8>,
+    /// Beneath where the walk began.
+    pub inside: Vec<u8>,
     slot: usize,
 }
 
 /// Something in a folder.
-struct Seen {
-    item: Item,
-    /// Of a folder: where its own are kept.
-    below: Option<usize>,
+pub(super) struct Entry<'a> {
+    pub name: &'a [u8],
+    pub stat: &'a Stat,
     /// A folder that is left out itself, and there only for what may be kept below it.
-    out: bool,
+    pub out: bool,
 }
 
-#[derive(Default)]
-struct State {
+impl Entry<'_> {
+    fn is_dir(&self) -> bool {
+        FileType::from_raw_mode(self.stat.st_mode) == FileType::Directory
+    }
+}
+
+/// What was made of a folder's entries, and where what was made of its folders is, in their order.
+pub(super) struct Listed<T> {
+    pub made: T,
+    pub below: Vec<usize>,
+}
+
+struct State<T> {
     waiting: Vec<Folder>,
-    slots: Vec<Vec<Seen>>,
+    slots: Vec<Option<Listed<T>>>,
     /// Threads that may still find folders.
     busy: usize,
+    /// Threads that have nothing to do.
+    idle: usize,
     failed: Option<StepError>,
 }
 
-struct Walk<'a> {
+struct Walk<'a, T> {
     tree: &'a Tree<'a>,
     exclude: &'a Ignore,
-    state: Mutex<State>,
+    make: &'a (dyn Fn() -> T + Sync),
+    add: &'a (dyn Fn(&mut T, &Folder, &Entry<'_>) + Sync),
+    state: Mutex<State<T>>,
     changed: Condvar,
 }
 
-/// Everything below the folder `from` of the tree, to be put below `to`: each folder before what is in it, sorted.
-pub(super) fn below(
+/// Names of a folder: used again for the next.
+#[derive(Default)]
+struct Names {
+    /// Each with its zero.
+    bytes: Vec<u8>,
+    spans: Vec<(usize, usize)>,
+}
+
+/// Makes something of each folder at and below `from`: `add` is given its entries one after another, sorted. The first
+/// is that of `from`.
+pub(super) fn walk<T: Send>(
     tree: &Tree<'_>,
     from: &[u8],
-    to: &[u8],
     exclude: &Ignore,
-    items: &mut Vec<Item>,
-) -> Result<(), StepError> {
-    let first = Folder { from: from.to_vec(), to: to.to_vec(), inside: Vec::new(), slot: 0 };
-    let state = State { waiting: vec![first], slots: vec![Vec::new()], ..State::default() };
-    let walk = Walk { tree, exclude, state: Mutex::new(state), changed: Condvar::new() };
+    make: &(dyn Fn() -> T + Sync),
+    add: &(dyn Fn(&mut T, &Folder, &Entry<'_>) + Sync),
+) -> Result<Vec<Listed<T>>, StepError> {
+    let waiting = vec![Folder { from: from.to_vec(), inside: Vec::new(), slot: 0 }];
+    let state = State { waiting, slots: vec![None], busy: 0, idle: 0, failed: None };
+    let walk = Walk { tree, exclude, make, add, state: Mutex::new(state), changed: Condvar::new() };
     std::thread::scope(|scope| {
         let mut helpers = cpus() - 1;
         walk.work(&mut |waiting| {
@@ -70,37 +93,20 @@ pub(super) fn below(
             }
         });
     });
-    let mut state = walk.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-    match state.failed.take() {
+    let state = walk.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match state.failed {
         Some(error) => Err(error),
-        None => {
-            items.reserve(state.slots.iter().map(Vec::len).sum());
-            gather(&mut state.slots, 0, items);
-            Ok(())
-        }
+        None => Ok(state.slots.into_iter().flatten().collect()),
     }
 }
 
-fn gather(slots: &mut [Vec<Seen>], slot: usize, items: &mut Vec<Item>) {
-    for seen in std::mem::take(&mut slots[slot]) {
-        let before = items.len();
-        items.push(seen.item);
-        if let Some(below) = seen.below {
-            gather(slots, below, items);
-            if seen.out && items.len() == before + 1 {
-                items.pop();
-            }
-        }
-    }
-}
-
-impl Walk<'_> {
+impl<T: Send> Walk<'_, T> {
     /// Takes folder after folder until there are no more; `more` hears how many wait.
     fn work(&self, more: &mut dyn FnMut(usize)) {
+        let mut names = Names::default();
         while let Some(folder) = self.next() {
-            let listed = self.list(&folder);
-            let waiting = self.put(&folder, listed);
-            more(waiting);
+            let listed = self.list(&folder, &mut names);
+            more(self.put(&folder, listed));
         }
     }
 
@@ -117,33 +123,38 @@ impl Walk<'_> {
             if state.busy == 0 {
                 return None;
             }
+            state.idle += 1;
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.idle -= 1;
         }
     }
 
-    /// Keeps what was found; how many folders wait.
-    fn put(&self, folder: &Folder, listed: Result<Vec<Seen>, StepError>) -> usize {
+    /// Keeps what was made, and the folders to be looked at; how many wait.
+    fn put(&self, folder: &Folder, listed: Result<(T, Vec<Vec<u8>>), StepError>) -> usize {
         let mut guard = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let state = &mut *guard;
         state.busy -= 1;
         match listed {
             Err(error) => drop(state.failed.get_or_insert(error)),
-            Ok(mut seen) => {
-                for one in seen.iter_mut().filter(|s| s.item.kind() == FileType::Directory) {
-                    one.below = Some(state.slots.len());
-                    let (from, to) = (one.item.from.clone(), one.item.to.clone());
-                    let inside = join(&folder.inside, name(&from));
-                    state.waiting.push(Folder { from, to, inside, slot: state.slots.len() });
-                    state.slots.push(Vec::new());
+            Ok((made, folders)) => {
+                let first = state.slots.len();
+                let below: Vec<usize> = (first..first + folders.len()).collect();
+                state.slots.resize_with(first + folders.len(), || None);
+                for (slot, name) in below.iter().zip(&folders) {
+                    let (from, inside) = (join(&folder.from, name), join(&folder.inside, name));
+                    state.waiting.push(Folder { from, inside, slot: *slot });
                 }
-                state.slots[folder.slot] = seen;
+                state.slots[folder.slot] = Some(Listed { made, below });
             }
         }
-        self.changed.notify_all();
+        if state.idle > 0 {
+            self.changed.notify_all();
+        }
         state.waiting.len()
     }
 
-    fn list(&self, folder: &Folder) -> Result<Vec<Seen>, StepError> {
+    /// What is made of a folder, and the names of those in it.
+    fn list(&self, folder: &Folder, names: &mut Names) -> Result<(T, Vec<Vec<u8>>), StepError> {
         let shown = || self.tree.path.join(String::from_utf8_lossy(&folder.from).as_ref());
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
@@ -151,49 +162,71 @@ impl Walk<'_> {
         let dir =
             openat2(&self.tree.root, path, flags, Mode::empty(), resolve).map_err(io("open", shown()))?;
         let mut buffer = [MaybeUninit::uninit(); 32 << 10];
-        let mut entries = RawDir::new(&dir, &mut buffer);
-        let mut seen = Vec::new();
-        while let Some(entry) = entries.next() {
-            let entry = entry.map_err(io("read", shown()))?;
-            let name = entry.file_name();
-            if matches!(name.to_bytes(), b"." | b"..") {
-                continue;
-            }
+        names.read(RawDir::new(&dir, &mut buffer)).map_err(io("read", shown()))?;
+        let (mut made, mut folders) = ((self.make)(), Vec::new());
+        for &(begin, end) in &names.spans {
+            let whole = &names.bytes[begin..=end];
+            let Ok(name) = CStr::from_bytes_with_nul(whole) else { continue };
             let stat = match statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) {
                 // Gone since the folder was read: as if it had never been.
                 Err(Errno::NOENT) => continue,
                 other => other.map_err(io("look at", shown()))?,
             };
-            let name = name.to_bytes();
-            let item = Item { from: join(&folder.from, name), to: join(&folder.to, name), stat };
-            seen.extend(self.admit(folder, item));
+            let mut entry = Entry { name: name.to_bytes(), stat: &stat, out: false };
+            if self.admit(folder, &mut entry) {
+                (self.add)(&mut made, folder, &entry);
+                if entry.is_dir() {
+                    folders.push(entry.name.to_vec());
+                }
+            }
         }
-        seen.sort_unstable_by(|a, b| a.item.from.cmp(&b.item.from));
-        Ok(seen)
+        Ok((made, folders))
     }
 
-    fn admit(&self, folder: &Folder, item: Item) -> Option<Seen> {
-        let kind = item.kind();
-        let is_dir = kind == FileType::Directory;
-        let excluded = !self.exclude.is_empty() && {
-            let inside = join(&folder.inside, name(&item.from));
-            self.exclude.ignores(&String::from_utf8_lossy(&inside))
-        };
-        if kind == FileType::Socket || excluded && !is_dir || !self.tree.is_there(&item.from, is_dir) {
-            return None;
+    /// Whether it is there for the build.
+    fn admit(&self, folder: &Folder, entry: &mut Entry<'_>) -> bool {
+        if FileType::from_raw_mode(entry.stat.st_mode) == FileType::Socket {
+            return false;
         }
-        let ignored = |i: &Ignore| i.ignores(&String::from_utf8_lossy(&item.from));
-        let out = is_dir && (excluded || self.tree.ignore.is_some_and(ignored));
-        Some(Seen { item, below: None, out })
+        let dir = entry.is_dir();
+        if !self.exclude.is_empty() {
+            let inside = join(&folder.inside, entry.name);
+            entry.out = self.exclude.ignores(&String::from_utf8_lossy(&inside));
+        }
+        if let Some(ignore) = self.tree.ignore {
+            let from = join(&folder.from, entry.name);
+            if !self.tree.is_there(&from, dir) {
+                return false;
+            }
+            entry.out |= dir && ignore.ignores(&String::from_utf8_lossy(&from));
+        }
+        dir || !entry.out
     }
 }
 
-fn name(path: &[u8]) -> &[u8] {
-    crate::image::tree::split(path).1
+impl Names {
+    /// All but `.` and `..`, sorted.
+    fn read(&mut self, mut dir: RawDir<'_, &std::os::fd::OwnedFd>) -> Result<(), Errno> {
+        self.bytes.clear();
+        self.spans.clear();
+        while let Some(entry) = dir.next() {
+            let entry = entry?;
+            let name = entry.file_name();
+            if !matches!(name.to_bytes(), b"." | b"..") {
+                let begin = self.bytes.len();
+                self.bytes.extend_from_slice(name.to_bytes_with_nul());
+                self.spans.push((begin, self.bytes.len() - 1));
+            }
+        }
+        let bytes = &self.bytes;
+        self.spans.sort_unstable_by(|a, b| bytes[a.0..a.1].cmp(&bytes[b.0..b.1]));
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::select::Found;
     use super::*;
     use std::path::Path;
 
@@ -217,6 +250,13 @@ mod tests {
         }
     }
 
+    /// What it is, and how it is done below a folder.
+    type Change<'a> = (&'static str, &'a dyn Fn(&Path));
+
+    fn found(tree: &Tree<'_>) -> Found {
+        tree.find("/").expect("the root").remove(0)
+    }
+
     #[test]
     fn many_folders_come_in_order_and_without_what_is_left_out() {
         let dir = tempfile::tempdir().expect("folder");
@@ -232,16 +272,52 @@ mod tests {
         for (ignore, exclude) in [("", ""), (rules, ""), ("", rules)] {
             let [ignore, exclude] = [ignore, exclude].map(|r| Ignore::parse(r).expect("rules"));
             let tree = Tree::open(dir.path(), "it".into(), Some(&ignore)).expect("tree");
-            let mut items = Vec::new();
-            below(&tree, b"", b"to", &exclude, &mut items).expect("walks");
-            let found: Vec<String> =
+            // The first is the folder itself.
+            let items = tree.items(&found(&tree), b"to", &exclude).expect("walks").split_off(1);
+            let paths: Vec<String> =
                 items.iter().map(|i| String::from_utf8(i.from.clone()).expect("path")).collect();
             let mut all = Vec::new();
             expected(dir.path(), "", &|p| !ignore.ignores(p) && !exclude.ignores(p), &mut all);
-            assert_eq!(found, all);
-            assert!(found.len() > 120 && items.iter().all(|i| i.to == [&b"to/"[..], &i.from].concat()));
+            assert_eq!(paths, all);
+            assert!(paths.len() > 120);
+            assert!(items.iter().all(|i| i.to == [&b"to/"[..], &i.from].concat()));
         }
         let tree = Tree::open(dir.path(), "it".into(), None).expect("tree");
-        below(&tree, b"none", b"", &Ignore::default(), &mut Vec::new()).expect_err("it is not there");
+        let none = walk(&tree, b"none", &Ignore::default(), &|| (), &|(), _, _| ());
+        none.map(drop).expect_err("it is not there");
+    }
+
+    #[test]
+    fn signs_change_with_whatever_an_item_is() {
+        let dir = tempfile::tempdir().expect("folder");
+        for n in 0..40 {
+            std::fs::create_dir_all(dir.path().join(format!("d{n}/e"))).expect("folder");
+            std::fs::write(dir.path().join(format!("d{n}/f")), "x").expect("file");
+        }
+        let tree = Tree::open(dir.path(), "it".into(), None).expect("tree");
+        let (none, one) = (Ignore::default(), Ignore::parse("d7/f").expect("rules"));
+        let signs = |exclude: &Ignore| tree.signs(&found(&tree), exclude).expect("walks");
+        let first = signs(&none);
+        assert_eq!(signs(&none), first);
+        assert_ne!(signs(&one), first);
+        let mut before = first;
+        let changes: [Change<'_>; 5] = [
+            ("mode", &|d| sh_mode(&d.join("d3"))),
+            ("content", &|d| std::fs::write(d.join("d20/f"), "y").expect("write")),
+            ("name", &|d| std::fs::rename(d.join("d20/f"), d.join("d20/g")).expect("rename")),
+            ("folder", &|d| std::fs::rename(d.join("d5/e"), d.join("d6/e/e")).expect("rename")),
+            ("empty folder", &|d| std::fs::remove_dir(d.join("d9/e")).expect("remove")),
+        ];
+        for (what, change) in changes {
+            change(dir.path());
+            let after = signs(&none);
+            assert_ne!(after, before, "{what}");
+            before = after;
+        }
+    }
+
+    fn sh_mode(path: &Path) {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o711)).expect("mode");
     }
 }
