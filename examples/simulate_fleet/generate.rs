@@ -43,6 +43,8 @@ pub struct Size {
     pub hosts: u32,
     /// Measured blocks; each has 40 samples.
     pub blocks: u32,
+    /// What all values are drawn from, with the number of the host.
+    pub seed: u64,
 }
 
 /// Name of a host.
@@ -63,7 +65,7 @@ pub fn is_restless(host: u32) -> bool {
 /// Writes host number `host` into the folder `dir`.
 pub fn host(dir: &Path, size: Size, host: u32) -> std::io::Result<()> {
     std::fs::create_dir_all(dir)?;
-    let mut random = Random::new(77_000 + u64::from(host));
+    let mut random = Random::new(size.seed * 1_000_000 + 77_000 + u64::from(host));
     let newer = host.is_multiple_of(3);
     let own = (BETWEEN * random.normal()).exp()
         * if newer { NEWER } else { 1.0 }

@@ -1,4 +1,4 @@
-//! Writes records of hosts that never were: `simulate_fleet DIR HOSTS BLOCKS`. See scripts/simulate-fleet.
+//! Writes records of hosts that never were: `simulate_fleet DIR HOSTS BLOCKS SEED`. See scripts/simulate-fleet.
 #![allow(missing_docs, clippy::print_stdout)]
 
 mod generate;
@@ -6,10 +6,12 @@ mod generate;
 fn main() -> std::io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let number = |at: usize| arguments.get(at).and_then(|a| a.parse().ok());
-    let (Some(dir), Some(hosts), Some(blocks)) = (arguments.first(), number(1), number(2)) else {
-        return Err(std::io::Error::other("usage: simulate_fleet DIR HOSTS BLOCKS"));
+    let (Some(dir), Some(hosts), Some(blocks), Some(seed)) =
+        (arguments.first(), number(1), number(2), number(3))
+    else {
+        return Err(std::io::Error::other("usage: simulate_fleet DIR HOSTS BLOCKS SEED"));
     };
-    let size = generate::Size { hosts, blocks };
+    let size = generate::Size { hosts, blocks, seed: u64::from(seed) };
     for host in 0..size.hosts {
         generate::host(&std::path::Path::new(dir).join(generate::name(host)), size, host)?;
     }

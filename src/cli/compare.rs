@@ -4,7 +4,7 @@ use super::failure::{FAILED, Usage};
 use crate::record::merge::{MergedRecord, is_merged};
 use crate::record::reader::{self, Record};
 use crate::report::compare::{Line, Refusal, Side, lines, refusals};
-use crate::report::fleet::compare::{self as fleet, FleetSide};
+use crate::report::fleet::compare::{self as fleet, FleetRecord, FleetSide};
 use crate::report::gate::{Gate, Held};
 use crate::report::{number, shown};
 use anyhow::Context;
@@ -114,8 +114,13 @@ fn fleets(
     refuse(&differ, &arguments.allow)?;
     let wanted =
         |m: &str| arguments.metrics.iter().any(|w| w == m) || arguments.gates.iter().any(|g| g.metric == m);
-    let sides = (FleetSide::of(&base, base_target)?, FleetSide::of(&new, new_target)?);
-    let lines = fleet::lines(&sides.0, &sides.1, arguments.floor / 100.0, wanted);
+    let same = base_dir.canonicalize().ok() == new_dir.canonicalize().ok();
+    let base = FleetRecord::of(&base)?;
+    let other = if same { None } else { Some(FleetRecord::of(&new)?) };
+    let new = other.as_ref().unwrap_or(&base);
+    let sides =
+        (FleetSide { record: &base, target: base_target }, FleetSide { record: new, target: new_target });
+    let lines = fleet::lines(sides.0, sides.1, arguments.floor / 100.0, wanted);
     end(arguments, "host", differ, lines)
 }
 

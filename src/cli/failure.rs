@@ -99,8 +99,11 @@ pub fn code(error: &anyhow::Error) -> u8 {
         if cause.is::<Usage>() {
             return USAGE;
         }
-        if let Some(FleetError::Start { .. }) = cause.downcast_ref() {
-            return LACKS;
+        match cause.downcast_ref() {
+            Some(FleetError::Start { .. }) => return LACKS,
+            Some(FleetError::Refused { why, .. }) if of_no_cluster(why) => return LACKS,
+            Some(FleetError::None { .. } | FleetError::Taken { .. }) => return USAGE,
+            _ => {}
         }
         if cause.is::<Lacks>() || matches!(cause.downcast_ref(), Some(TargetError::Missing { .. })) {
             return LACKS;
@@ -146,8 +149,22 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
         if let Some(MachineError::Missing { program, .. }) = cause.downcast_ref() {
             return Some(super::doctor::package_of(program));
         }
+        if let Some(RecordError::Huge { .. }) = cause.downcast_ref() {
+            return Some(
+                "`taremark merge RECORD -o OUT`, which reads it in pieces, then `taremark report OUT`".into(),
+            );
+        }
         if let Some(RecordError::Misfits(_)) = cause.downcast_ref() {
             return Some("--leave-out, which merges the rest and lists these".into());
+        }
+        match cause.downcast_ref() {
+            Some(FleetError::None { .. }) => {
+                return Some("the folder that was given to `taremark fleet submit`".into());
+            }
+            Some(FleetError::Refused { why, .. }) if of_no_cluster(why) => {
+                return Some("a host of the cluster, or SLURM_CONF with the path of its slurm.conf".into());
+            }
+            _ => {}
         }
         if let Some(FleetError::Start { program, .. }) = cause.downcast_ref() {
             return Some(super::doctor::package_of(program));
@@ -191,6 +208,11 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Whether a program of Slurm found no cluster to ask.
+fn of_no_cluster(why: &str) -> bool {
+    ["configuration source", "Unable to contact slurm controller"].iter().any(|w| why.contains(w))
 }
 
 fn of_registry(error: &RegistryError) -> Option<String> {

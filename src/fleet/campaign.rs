@@ -49,7 +49,12 @@ impl Campaign {
     /// Of a folder.
     pub fn read(dir: &Path) -> Result<Self, FleetError> {
         let path = dir.join("campaign.json");
-        let text = std::fs::read(&path).map_err(io("read", &path))?;
+        let text = match std::fs::read(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                return Err(FleetError::None { path: dir.to_owned() });
+            }
+            read => read.map_err(io("read", &path))?,
+        };
         serde_json::from_slice(&text).map_err(|source| FleetError::Json { path, source })
     }
 

@@ -29,6 +29,12 @@ pub enum FleetError {
         /// The folder.
         path: PathBuf,
     },
+    /// A folder without a campaign.
+    #[error("{path} holds no campaign")]
+    None {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A program of Slurm could not be started.
     #[error("start {program}")]
     Start {

@@ -5,6 +5,7 @@ use super::error::FleetError;
 use super::slurm::ask;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// See the variants.
@@ -35,6 +36,8 @@ pub struct TaskStatus {
     pub slurm: String,
     /// Runs that are written so far.
     pub runs: usize,
+    /// The last line that it wrote to its log.
+    pub said: String,
 }
 
 /// Of all tasks; and why the accounts could not be asked, where they could not.
@@ -51,27 +54,45 @@ pub fn status(dir: &Path, campaign: &Campaign) -> Result<(Vec<TaskStatus>, Optio
     let one = |task: &Task| {
         let (done, under_way) = (dir.join("records").join(&task.name), dir.join("partial").join(&task.name));
         let handed = done.is_dir();
-        let live = queue.get(&task.index);
-        let past = accounts.get(&task.index);
-        let state = match (handed, live.map(String::as_str), past) {
-            (true, ..) => State::Done,
-            (_, Some(s), _) if s.starts_with("RUNNING") || s.starts_with("COMPLETING") => State::Running,
-            (_, Some(s), _)
-                if ["PENDING", "REQUEUE", "CONFIG", "SUSPEND"].iter().any(|w| s.starts_with(w)) =>
-            {
-                State::Waiting
-            }
-            (_, Some(_), _) | (_, None, Some(_)) => State::Failed,
-            (_, None, None) => State::Lost,
-        };
+        let word = queue.get(&task.index).or(accounts.get(&task.index)).cloned().unwrap_or_default();
         TaskStatus {
-            task: task.clone(),
-            state,
-            slurm: live.or(past).cloned().unwrap_or_default(),
+            state: if handed { State::Done } else { State::of(&word) },
+            slurm: word,
             runs: rows(&(if handed { done } else { under_way }).join("runs.csv")),
+            said: last_line(&dir.join("log").join(format!("{}.out", task.index))),
+            task: task.clone(),
         }
     };
     Ok((campaign.tasks.iter().map(one).collect(), why))
+}
+
+impl State {
+    /// Of a task that has handed over no record, by Slurm's word.
+    fn of(word: &str) -> Self {
+        let begins = |with: &[&str]| with.iter().any(|w| word.starts_with(w));
+        match word {
+            "" => Self::Lost,
+            _ if begins(&["RUNNING", "COMPLETING"]) => Self::Running,
+            _ if begins(&["PENDING", "REQUEUE", "CONFIG", "SUSPEND"]) => Self::Waiting,
+            _ => Self::Failed,
+        }
+    }
+}
+
+/// Of a file of which only the end is read.
+fn last_line(path: &Path) -> String {
+    const END: u64 = 4096;
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = std::fs::File::open(path)?;
+        let from = file.metadata()?.len().saturating_sub(END);
+        file.seek(SeekFrom::Start(from))?;
+        let mut text = Vec::new();
+        file.take(END).read_to_end(&mut text)?;
+        Ok(text)
+    };
+    // A log that is not there has nothing to say.
+    let text = read().unwrap_or_default();
+    String::from_utf8_lossy(&text).lines().rfind(|l| !l.trim().is_empty()).unwrap_or_default().to_owned()
 }
 
 fn rows(runs: &Path) -> usize {
@@ -89,11 +110,10 @@ fn queue(job: &str) -> Result<BTreeMap<u32, String>, FleetError> {
     }
 }
 
-/// What the accounts know; many a cluster has none.
+/// What the accounts know, of tasks that were begun; many a cluster has none.
 fn accounts(job: &str) -> Result<BTreeMap<u32, String>, FleetError> {
     let format = "--format=JobID,State,NodeList";
-    let text =
-        ask("sacct", &["--noheader", "--parsable2", "--allocations", "--array", "--jobs", job, format])?;
+    let text = ask("sacct", &["--noheader", "--parsable2", "--allocations", "--jobs", job, format])?;
     let lines = text.lines().filter_map(|l| {
         let (id, rest) = l.split_once('|')?;
         Some((id.rsplit_once('_')?.1, rest))

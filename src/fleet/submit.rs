@@ -36,7 +36,8 @@ pub struct Wanted {
 /// Does it; the campaign with its job.
 pub fn submit(wanted: &Wanted) -> Result<Campaign, FleetError> {
     let dir = &wanted.dir;
-    if dir.join("campaign.json").exists() {
+    // One that Slurm did not take may be submitted again.
+    if dir.join("campaign.json").exists() && Campaign::read(dir).map_or(true, |c| c.job.is_some()) {
         return Err(FleetError::Taken { path: dir.clone() });
     }
     let mut campaign = Campaign {

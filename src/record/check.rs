@@ -1,92 +1,148 @@
-//! Whether the files of a record fit one another. A record is plain text that anyone can edit, and a bench can be killed
-//! anywhere: what only is not whole is left out and said, what contradicts itself is an error.
+//! Whether the rows of a record fit one another, row by row: its runs first, then its samples and phases. A record is plain text
+//! that anyone can edit, and a bench can be killed anywhere: what only is not whole is left out and said, what contradicts
+//! itself is an error.
 
 use super::error::RecordError;
-use super::reader::Record;
-use super::schema::{RunRow, unit_of};
+use super::schema::{METRICS, Phase, RunRow, Sample, unit_of};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
+/// What has to be kept of a run, of which a record may have a million.
+struct Known {
+    block: u32,
+    /// In [`Check::places`].
+    place: usize,
+    warmup: bool,
+    well: bool,
+    /// Which of [`METRICS`] it has a sample of, a bit each.
+    seen: u128,
+}
+
+const _: () = assert!(METRICS.len() <= 128);
+
 /// See the module.
-pub(super) fn check(dir: &Path, record: &mut Record) -> Result<(), RecordError> {
-    let mut runs: HashMap<u32, &RunRow> = HashMap::new();
-    for (i, row) in record.runs.iter().enumerate() {
-        if runs.insert(row.run, row).is_some() {
-            return Err(wrong(dir, "runs.csv", i, format!("run {} is there twice", row.run)));
+pub(super) struct Check<'a> {
+    dir: &'a Path,
+    runs: HashMap<u32, Known>,
+    /// Targets and workloads of runs, each pair once: few.
+    places: Vec<(String, String)>,
+    /// Bits of metrics.
+    metrics: HashMap<&'static str, u128>,
+    /// Run and metric of samples whose metric is none of ours.
+    others: HashSet<(u32, String)>,
+    rows: [usize; 3],
+    orphans: usize,
+    none: usize,
+}
+
+impl<'a> Check<'a> {
+    /// Of the record in `dir`.
+    pub(super) fn new(dir: &'a Path) -> Self {
+        let metrics = METRICS.iter().enumerate().map(|(at, m)| (m.0, 1 << at)).collect();
+        Self {
+            dir,
+            runs: HashMap::new(),
+            places: Vec::new(),
+            metrics,
+            others: HashSet::new(),
+            rows: [0; 3],
+            orphans: 0,
+            none: 0,
         }
     }
-    let mut seen = HashSet::new();
-    for (i, s) in record.samples.iter().enumerate() {
+
+    /// The next row of runs.csv.
+    pub(super) fn run(&mut self, row: &RunRow) -> Result<(), RecordError> {
+        let at = self.next(0);
+        let is_it = |p: &(String, String)| p.0 == row.target && p.1 == row.workload;
+        let place = self.places.iter().position(is_it).unwrap_or(self.places.len());
+        if place == self.places.len() {
+            self.places.push((row.target.clone(), row.workload.clone()));
+        }
+        let (block, warmup, well) = (row.block, row.warmup, row.error.is_empty());
+        if self.runs.insert(row.run, Known { block, place, warmup, well, seen: 0 }).is_some() {
+            return Err(self.wrong("runs.csv", at, format!("run {} is there twice", row.run)));
+        }
+        Ok(())
+    }
+
+    /// The next row of samples.csv, when all runs are known; whether it is kept. A value that is none is taken from it.
+    pub(super) fn sample(&mut self, s: &mut Sample) -> Result<bool, RecordError> {
+        let at = self.next(1);
         if let Some(unit) = unit_of(&s.metric).filter(|u| *u != s.unit) {
-            return Err(wrong(
-                dir,
+            return Err(self.wrong(
                 "samples.csv",
-                i,
+                at,
                 format!("{} is in {:?}, not in {unit:?}", s.metric, s.unit),
             ));
         }
-        let Some(row) = runs.get(&s.run) else { continue };
-        let same = (s.block, &s.target, &s.workload, s.warmup)
-            == (row.block, &row.target, &row.workload, row.warmup);
-        if !same {
-            let why = format!("{} is not of the block, target and workload of run {}", s.metric, s.run);
-            return Err(wrong(dir, "samples.csv", i, why));
+        if let Some(known) = self.runs.get_mut(&s.run) {
+            let (target, workload) = &self.places[known.place];
+            let same =
+                (s.block, &s.target, &s.workload, s.warmup) == (known.block, target, workload, known.warmup);
+            if !same {
+                let why = format!("{} is not of the block, target and workload of run {}", s.metric, s.run);
+                return Err(self.wrong("samples.csv", at, why));
+            }
+            let twice = match self.metrics.get(s.metric.as_str()) {
+                Some(bit) => {
+                    let before = known.seen;
+                    known.seen |= bit;
+                    before == known.seen
+                }
+                None => !self.others.insert((s.run, s.metric.clone())),
+            };
+            if twice {
+                let why = format!("{} of run {} is there twice", s.metric, s.run);
+                return Err(self.wrong("samples.csv", at, why));
+            }
+        } else if s.run != 0 {
+            // The run was under way when the bench was killed.
+            self.orphans += 1;
+            return Ok(false);
         }
-        if !seen.insert((s.run, s.metric.as_str())) {
-            return Err(wrong(
-                dir,
-                "samples.csv",
-                i,
-                format!("{} of run {} is there twice", s.metric, s.run),
-            ));
-        }
-    }
-    for (i, p) in record.phases.iter().enumerate() {
-        if ![p.start_ms, p.duration_ms, p.error_ms].iter().all(|v| v.is_finite() && *v >= 0.0) {
-            return Err(wrong(dir, "phases.csv", i, format!("phase {} has a time that is none", p.phase)));
-        }
-    }
-    let known: HashSet<u32> = runs.keys().copied().collect();
-    let without =
-        runs.values().filter(|r| r.error.is_empty() && !seen.contains(&(r.run, "startup_ms"))).count();
-    leave_out(record, &known);
-    if without > 0 {
-        record.warnings.push(format!(
-            "{without} runs that ended well have no start-up in samples.csv: this record is not whole"
-        ));
-    }
-    Ok(())
-}
-
-/// Samples and phases of a run that has no row: it was under way when the bench was killed. Values that are none.
-fn leave_out(record: &mut Record, known: &HashSet<u32>) {
-    let before = record.samples.len() + record.phases.len();
-    record.samples.retain(|s| s.run == 0 || known.contains(&s.run));
-    record.phases.retain(|p| known.contains(&p.run));
-    let orphans = before - record.samples.len() - record.phases.len();
-    if orphans > 0 {
-        record
-            .warnings
-            .push(format!("{orphans} samples and phases of a run without a row in runs.csv are left out"));
-    }
-    let mut none = 0;
-    for sample in &mut record.samples {
         // The host's memory may well have become more meanwhile; nothing else can be below nothing.
-        let signed = sample.metric == "available_fall_bytes";
-        if sample.value.is_some_and(|v| !v.is_finite() || v < 0.0 && !signed) {
-            sample.error = format!("{} is no value of {}", sample.value.unwrap_or_default(), sample.metric);
-            sample.value = None;
-            none += 1;
+        let signed = s.metric == "available_fall_bytes";
+        if s.value.is_some_and(|v| !v.is_finite() || v < 0.0 && !signed) {
+            s.error = format!("{} is no value of {}", s.value.unwrap_or_default(), s.metric);
+            s.value = None;
+            self.none += 1;
         }
+        Ok(true)
     }
-    if none > 0 {
-        record
-            .warnings
-            .push(format!("{none} samples are no numbers, infinite or below zero, and are left out"));
-    }
-}
 
-fn wrong(dir: &Path, file: &str, row: usize, why: String) -> RecordError {
-    // The header is line 1.
-    RecordError::Row { path: dir.join(file), line: row as u64 + 2, why }
+    /// The next row of phases.csv, when all runs are known; whether it is kept.
+    pub(super) fn phase(&mut self, p: &Phase) -> Result<bool, RecordError> {
+        let at = self.next(2);
+        if ![p.start_ms, p.duration_ms, p.error_ms].iter().all(|v| v.is_finite() && *v >= 0.0) {
+            return Err(self.wrong("phases.csv", at, format!("phase {} has a time that is none", p.phase)));
+        }
+        let kept = self.runs.contains_key(&p.run);
+        self.orphans += usize::from(!kept);
+        Ok(kept)
+    }
+
+    /// What was left out or is missing, a line each.
+    pub(super) fn end(self) -> Vec<String> {
+        let startup = self.metrics.get("startup_ms").copied().unwrap_or(0);
+        let without = self.runs.values().filter(|r| r.well && r.seen & startup == 0).count();
+        let (orphans, none) = (self.orphans, self.none);
+        let said = [
+            (orphans, "samples and phases of a run without a row in runs.csv are left out"),
+            (none, "samples are no numbers, infinite or below zero, and are left out"),
+            (without, "runs that ended well have no start-up in samples.csv: this record is not whole"),
+        ];
+        said.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect()
+    }
+
+    /// Place of the next row of a file.
+    fn next(&mut self, file: usize) -> usize {
+        self.rows[file] += 1;
+        self.rows[file]
+    }
+
+    fn wrong(&self, file: &str, row: usize, why: String) -> RecordError {
+        // The header is line 1.
+        RecordError::Row { path: self.dir.join(file), line: row as u64 + 1, why }
+    }
 }

@@ -66,8 +66,8 @@ pub enum RecordError {
         /// The parser's reason.
         source: serde_json::Error,
     },
-    /// Larger than any record.
-    #[error("{path} has {bytes} bytes; no file of a record is larger than {most}")]
+    /// Too large to be read into memory.
+    #[error("{path} has {bytes} bytes; at most {most} are read into memory")]
     Huge {
         /// The file.
         path: PathBuf,

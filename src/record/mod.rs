@@ -7,6 +7,7 @@ mod error;
 pub mod lessons;
 pub mod merge;
 pub mod reader;
+mod rows;
 pub mod schema;
 pub mod shard;
 mod sums;

@@ -1,7 +1,9 @@
 //! Reads a record, also one whose bench was killed in the middle of a row.
 
+use super::check::Check;
 use super::error::{RecordError, io};
 use super::lessons::{self, Lessons, Taught};
+use super::rows::Rows;
 use super::schema::{Environment, Phase, Plan, RunRow, SCHEMA, Sample};
 use serde::de::DeserializeOwned;
 use std::path::Path;
@@ -25,24 +27,70 @@ pub struct Record {
     pub warnings: Vec<String>,
 }
 
-/// Reads the folder.
+/// A row of one of the three tables.
+pub(super) enum Row {
+    /// Of runs.csv.
+    Run(Box<RunRow>),
+    /// Of samples.csv.
+    Sample(Sample),
+    /// Of phases.csv.
+    Phase(Phase),
+}
+
+/// Reads the folder into memory. No file of it may be larger than [`MOST_BYTES`].
 pub fn read(dir: &Path) -> Result<Record, RecordError> {
-    let mut warnings = Vec::new();
-    let mut record = Record {
-        plan: json(&dir.join("plan.json"))?,
-        environment: json(&dir.join("environment.json"))?,
-        runs: rows(&dir.join("runs.csv"), &mut warnings)?,
-        samples: rows(&dir.join("samples.csv"), &mut warnings)?,
-        phases: rows(&dir.join("phases.csv"), &mut warnings)?,
-        lessons: taught(dir)?,
-        warnings,
-    };
+    for name in ["runs.csv", "samples.csv", "phases.csv"] {
+        small(&dir.join(name), MOST_BYTES)?;
+    }
+    let (plan, environment) = head(dir)?;
+    let (mut runs, mut samples, mut phases) = (Vec::new(), Vec::new(), Vec::new());
+    let warnings = each(dir, |row| {
+        match row {
+            Row::Run(run) => runs.push(*run),
+            Row::Sample(sample) => samples.push(sample),
+            Row::Phase(phase) => phases.push(phase),
+        }
+        true
+    })?;
+    Ok(Record { plan, environment, runs, samples, phases, lessons: taught(dir)?, warnings })
+}
+
+/// Gives all rows to `take`, checked against one another: the runs, then the samples, then the phases, until it says no. What
+/// was changed, cut off or left out, a line each. Memory: some bytes a run.
+pub(super) fn each(dir: &Path, mut take: impl FnMut(Row) -> bool) -> Result<Vec<String>, RecordError> {
+    let (runs, samples, phases) = (
+        Rows::<RunRow>::open(&dir.join("runs.csv"))?,
+        Rows::<Sample>::open(&dir.join("samples.csv"))?,
+        Rows::<Phase>::open(&dir.join("phases.csv"))?,
+    );
+    let cut = [runs.warning(), samples.warning(), phases.warning()];
+    let mut warnings: Vec<String> = cut.into_iter().flatten().collect();
     for name in super::sums::changed(dir)? {
         let path = dir.join(name);
-        record.warnings.push(format!("{} is not what the bench wrote (see SHA256SUMS)", path.display()));
+        warnings.push(format!("{} is not what the bench wrote (see SHA256SUMS)", path.display()));
     }
-    super::check::check(dir, &mut record)?;
-    Ok(record)
+    let mut check = Check::new(dir);
+    for run in runs {
+        let run = run?;
+        check.run(&run)?;
+        if !take(Row::Run(Box::new(run))) {
+            return Ok(warnings);
+        }
+    }
+    for sample in samples {
+        let mut sample = sample?;
+        if check.sample(&mut sample)? && !take(Row::Sample(sample)) {
+            return Ok(warnings);
+        }
+    }
+    for phase in phases {
+        let phase = phase?;
+        if check.phase(&phase)? && !take(Row::Phase(phase)) {
+            return Ok(warnings);
+        }
+    }
+    warnings.extend(check.end());
+    Ok(warnings)
 }
 
 /// What the lessons said, if they were run into this record.
@@ -51,24 +99,30 @@ fn taught(dir: &Path) -> Result<Vec<Taught>, RecordError> {
     if path.exists() { Ok(json::<Lessons>(&path)?.lessons) } else { Ok(Vec::new()) }
 }
 
-/// Plan, environment and runs alone, unchecked against the rest: what a merge sorts records by.
-pub(super) fn head(dir: &Path) -> Result<(Plan, Environment, Vec<RunRow>), RecordError> {
-    let runs = rows(&dir.join("runs.csv"), &mut Vec::new())?;
-    Ok((json(&dir.join("plan.json"))?, json(&dir.join("environment.json"))?, runs))
+/// Plan and environment alone.
+pub(super) fn head(dir: &Path) -> Result<(Plan, Environment), RecordError> {
+    Ok((json(&dir.join("plan.json"))?, json(&dir.join("environment.json"))?))
 }
 
-/// Largest file that is read: ten million samples. More is no record of ours, and would fill the memory.
-const MOST_BYTES: u64 = 1 << 30;
+/// Rows of runs.csv, unchecked against the rest.
+pub(super) fn runs(dir: &Path) -> Result<Rows<RunRow>, RecordError> {
+    Rows::open(&dir.join("runs.csv"))
+}
 
-fn whole(path: &Path) -> Result<Vec<u8>, RecordError> {
+/// Largest table that is read into memory: three million samples, which take 1 GiB there. A merge reads larger ones in pieces.
+const MOST_BYTES: u64 = 256 << 20;
+/// Largest JSON file that is read: more is no record of ours.
+const MOST_JSON_BYTES: u64 = 64 << 20;
+
+fn small(path: &Path, most: u64) -> Result<(), RecordError> {
     let bytes = std::fs::metadata(path).map_err(io("read", path))?.len();
-    if bytes > MOST_BYTES {
-        return Err(RecordError::Huge { path: path.to_owned(), bytes, most: MOST_BYTES });
+    if bytes > most {
+        return Err(RecordError::Huge { path: path.to_owned(), bytes, most });
     }
-    std::fs::read(path).map_err(io("read", path))
+    Ok(())
 }
 
-fn known(path: &Path, found: u64) -> Result<(), RecordError> {
+pub(super) fn known(path: &Path, found: u64) -> Result<(), RecordError> {
     if found <= u64::from(SCHEMA) {
         return Ok(());
     }
@@ -76,51 +130,10 @@ fn known(path: &Path, found: u64) -> Result<(), RecordError> {
 }
 
 fn json<T: DeserializeOwned>(path: &Path) -> Result<T, RecordError> {
-    let text = whole(path)?;
+    small(path, MOST_JSON_BYTES)?;
+    let text = std::fs::read(path).map_err(io("read", path))?;
     let failed = |source| RecordError::Json { path: path.to_owned(), source };
     let value: serde_json::Value = serde_json::from_slice(&text).map_err(failed)?;
     known(path, value.get("schema").and_then(serde_json::Value::as_u64).unwrap_or(0))?;
     serde_json::from_value(value).map_err(failed)
-}
-
-/// A file without its header is one that was never begun: no rows. A last row without its end of line was cut off: it is
-/// left out, and said.
-fn rows<T: DeserializeOwned>(path: &Path, warnings: &mut Vec<String>) -> Result<Vec<T>, RecordError> {
-    let mut text = whole(path)?;
-    if text.last().is_some_and(|b| *b != b'\n') {
-        let whole = text.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-        text.truncate(whole);
-        warnings.push(format!("{}: its last row was cut off and is left out", path.display()));
-    }
-    let mut reader = csv::ReaderBuilder::new().from_reader(text.as_slice());
-    let headers = reader.headers().map_err(|e| row_error(path, &e))?.clone();
-    let schema = headers.iter().position(|h| h == "schema");
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|e| row_error(path, &e))?;
-        let version = schema.and_then(|at| record.get(at)?.parse().ok());
-        known(path, version.unwrap_or(0))?;
-        rows.push(record.deserialize(Some(&headers)).map_err(|e| {
-            let line = record.position().map_or(0, csv::Position::line);
-            RecordError::Row { path: path.to_owned(), line, why: plain(&e) }
-        })?);
-    }
-    Ok(rows)
-}
-
-fn row_error(path: &Path, e: &csv::Error) -> RecordError {
-    let line = e.position().map_or(1, csv::Position::line);
-    RecordError::Row { path: path.to_owned(), line, why: plain(e) }
-}
-
-/// The reason without the position, which the caller gives.
-fn plain(e: &csv::Error) -> String {
-    match e.kind() {
-        csv::ErrorKind::Deserialize { err, .. } => err.to_string(),
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("{len} fields, expected {expected_len}")
-        }
-        csv::ErrorKind::Utf8 { .. } => "not UTF-8".into(),
-        _ => e.to_string(),
-    }
 }

@@ -56,7 +56,7 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    fn new(value: f64, interval: Option<Interval>) -> Self {
+    pub(super) fn new(value: f64, interval: Option<Interval>) -> Self {
         Self { value, low: interval.map(|i| i.low), high: interval.map(|i| i.high) }
     }
 }

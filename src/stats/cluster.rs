@@ -27,7 +27,11 @@ impl Contrast {
         if base.is_empty() || new.is_empty() {
             return f64::NAN;
         }
-        let (base, new) = (median_in_place(&mut base), median_in_place(&mut new));
+        self.between(median_in_place(&mut base), median_in_place(&mut new))
+    }
+
+    /// Of two medians.
+    pub(super) fn between(self, base: f64, new: f64) -> f64 {
         match self {
             Contrast::Difference => new - base,
             Contrast::Ratio => new / base,

@@ -41,38 +41,73 @@ pub struct Fleet {
 
 /// The figure with its interval: hosts are drawn with replacement, of each its sessions, of these their blocks, of these
 /// their runs (Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8; all levels, which is on the
-/// safe side for few runs a host). For each host a number of inner draws is made beforehand, and each time that the host is drawn, one of
-/// them is taken by lot. The interval is BCa, with the jackknife over hosts. None of nothing; every host needs a value.
+/// safe side for few runs a host). The interval is BCa, with the jackknife over hosts. None of nothing; every host needs a value.
 pub fn fleet(hosts: &[HostValues], seed: u64) -> Option<Fleet> {
-    let medians: Vec<f64> = hosts.iter().map(|h| median(&flat(h))).collect::<Option<_>>()?;
-    let centre = median(&medians)?;
-    let (between, within) = components(hosts, &medians);
-    let interval = if hosts.len() < 3 { None } else { interval(hosts, &medians, centre, seed) };
-    Some(Fleet { median: centre, interval, hosts: medians, between, within })
+    let mut random = Random::new(seed);
+    let drawn = Drawn::of(hosts, draws(&[hosts]), &mut random)?;
+    let (between, within) = components(hosts, &drawn.centres);
+    Some(Fleet {
+        median: median(&drawn.centres)?,
+        interval: drawn.interval(&mut random),
+        hosts: drawn.centres,
+        between,
+        within,
+    })
 }
 
-fn flat(host: &HostValues) -> Vec<f64> {
+pub(super) fn flat(host: &HostValues) -> Vec<f64> {
     host.iter().flatten().map(|v| v.1).collect()
 }
 
-fn interval(hosts: &[HostValues], medians: &[f64], centre: f64, seed: u64) -> Option<Interval> {
-    let mut random = Random::new(seed);
-    let values: usize = hosts.iter().flatten().map(Vec::len).sum();
-    let draws = (DRAWN / values.max(1)).clamp(16, 400);
-    let pools: Vec<Vec<f64>> = hosts.iter().map(|h| pool(h, draws, &mut random)).collect();
-    let mut resample = vec![0.0; hosts.len()];
-    let drawn = (0..FLEET_RESAMPLES)
-        .map(|_| {
-            resample.fill_with(|| {
-                let host = random.index(pools.len());
-                pools[host][random.index(draws)]
-            });
-            median_in_place(&mut resample)
-        })
-        .collect();
-    let mut sorted = medians.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    accelerated(drawn, centre, &medians_without_one(&sorted), LEVEL)
+/// Inner resamples made of each host, where all of these are resampled.
+pub(super) fn draws(all: &[&[HostValues]]) -> usize {
+    let values: usize = all.iter().copied().flatten().flatten().map(Vec::len).sum();
+    (DRAWN / values.max(1)).clamp(16, 400)
+}
+
+/// Hosts with what their sessions, blocks and runs give when they are drawn again. A number of these inner draws is made
+/// beforehand, and each time that a host is drawn, one of its own is taken by lot.
+pub(super) struct Drawn {
+    /// Of each host its figure.
+    pub(super) centres: Vec<f64>,
+    /// Of each host the figure of each inner draw, in the order in which they were made.
+    pub(super) pools: Vec<Vec<f64>>,
+}
+
+impl Drawn {
+    /// Medians of hosts; none where there is no host, or one without a value.
+    pub(super) fn of(hosts: &[HostValues], draws: usize, random: &mut Random) -> Option<Self> {
+        let centres: Vec<f64> = hosts.iter().map(|h| median(&flat(h))).collect::<Option<_>>()?;
+        let pools = hosts.iter().map(|h| pool(h, draws, random)).collect();
+        if centres.is_empty() { None } else { Some(Self { centres, pools }) }
+    }
+
+    /// The median of as many hosts as there are, drawn with replacement; `room` holds them.
+    pub(super) fn median_again(&self, room: &mut Vec<f64>, random: &mut Random) -> f64 {
+        room.clear();
+        room.extend((0..self.pools.len()).map(|_| {
+            let pool = &self.pools[random.index(self.pools.len())];
+            pool[random.index(pool.len())]
+        }));
+        median_in_place(room)
+    }
+
+    /// Of each host left out, the median of the others.
+    pub(super) fn jackknife(&self) -> Vec<f64> {
+        let mut sorted = self.centres.clone();
+        sorted.sort_by(f64::total_cmp);
+        medians_without_one(&sorted)
+    }
+
+    /// 95 % interval of the median over hosts; none below three hosts.
+    pub(super) fn interval(&self, random: &mut Random) -> Option<Interval> {
+        if self.centres.len() < 3 {
+            return None;
+        }
+        let mut room = Vec::with_capacity(self.centres.len());
+        let drawn = (0..FLEET_RESAMPLES).map(|_| self.median_again(&mut room, random)).collect();
+        accelerated(drawn, median(&self.centres)?, &self.jackknife(), LEVEL)
+    }
 }
 
 /// Medians of resamples of one host.

@@ -9,6 +9,7 @@ mod describe;
 mod fieller;
 #[cfg(test)]
 mod fixtures;
+mod fleets;
 mod hierarchy;
 mod permutation;
 mod power;
@@ -25,6 +26,7 @@ pub use cluster::{Block, Contrast, cluster_bootstrap, two_samples};
 pub use components::{Components, blocks_for_width, components};
 pub use describe::{Class, Fences, Outliers, Step, ecdf, mad, median, outliers, quantile};
 pub use fieller::fieller;
+pub use fleets::{compare_blocks, compare_fleets, compare_hosts};
 pub use hierarchy::{
     FEWEST_HOSTS, FLEET_RESAMPLES, Fleet, HostValues, Odd, Oddity, SessionValues, fleet, odd_hosts,
 };

@@ -53,19 +53,17 @@ pub fn compare(pairs: &[(f64, f64)], seed: u64) -> Option<Comparison> {
     let ratios: Vec<f64> =
         pairs.iter().filter(|(net, _)| *net > 0.0).map(|(net, gross)| gross / net).collect();
     let whole = ratios.len() == pairs.len();
-    let least_p = 2.0 * 0.5_f64.powi(pairs.len().min(1000) as i32);
-    let mut comparison = Comparison {
+    let comparison = Comparison {
         pairs: pairs.len(),
         tare: median(&differences)?,
         tare_interval: bca(&differences, RESAMPLES, seed),
         ratio: whole.then(|| median(&ratios)).flatten(),
         ratio_interval: whole.then(|| bca(&ratios, RESAMPLES, seed.wrapping_add(1))).flatten(),
         p: signed_rank(&differences),
-        least_p,
+        least_p: least_of_pairs(pairs.len()),
         verdict: Verdict::TooFew,
     };
-    comparison.verdict = comparison.verdict_at(comparison.p, comparison.least_p, 0.0);
-    Some(comparison)
+    Some(comparison.alone())
 }
 
 /// Compares two samples that share no blocks. What differs between their sessions (the host's mood) is in neither
@@ -77,18 +75,27 @@ pub fn compare_unpaired(net: &[f64], gross: &[f64], seed: u64) -> Option<Compari
     } else {
         None
     };
-    let mut comparison = Comparison {
+    let comparison = Comparison {
         pairs: net.len().min(gross.len()),
         tare,
         tare_interval,
         ratio: ratio.map(|r| r.0),
         ratio_interval: ratio.and_then(|r| r.1),
         p: rank_sum(net, gross),
-        least_p: 2.0 / ways(net.len() + gross.len(), net.len()),
+        least_p: least_of_samples(net.len(), gross.len()),
         verdict: Verdict::TooFew,
     };
-    comparison.verdict = comparison.verdict_at(comparison.p, comparison.least_p, 0.0);
-    Some(comparison)
+    Some(comparison.alone())
+}
+
+/// Least p of [`signed_rank`] of so many pairs.
+pub(super) fn least_of_pairs(pairs: usize) -> f64 {
+    2.0 * 0.5_f64.powi(pairs.min(1000) as i32)
+}
+
+/// Least p of [`rank_sum`] of so many values on either side.
+pub(super) fn least_of_samples(base: usize, new: usize) -> f64 {
+    2.0 / ways(base + new, base)
 }
 
 /// n over k.
@@ -97,6 +104,11 @@ fn ways(n: usize, k: usize) -> f64 {
 }
 
 impl Comparison {
+    /// With the verdict of one that stands alone.
+    pub(super) fn alone(self) -> Self {
+        Self { verdict: self.verdict_at(self.p, self.least_p, 0.0), ..self }
+    }
+
     /// A difference is said where the interval excludes zero, the corrected p is below 4 % and the ratio is farther from
     /// one than `floor` (a share: 0.02 is 2 %).
     fn verdict_at(&self, p: f64, least_p: f64, floor: f64) -> Verdict {

@@ -158,3 +158,82 @@ fn cloned_machine_ids_are_named() {
     assert_eq!(merged.hosts, 1);
     assert!(merged.notes[0].contains("host0001, host0002 have one host id"), "{:?}", merged.notes);
 }
+
+#[test]
+fn records_that_cannot_be_read_are_all_named_and_can_be_left_out() {
+    let ground = tempfile::tempdir().expect("folder");
+    let at = |name: &str| ground.path().join(name);
+    let shown = |name: &str| at(name).display().to_string();
+    for host in 1..=4 {
+        Made::new(host, 1).write(&at(&format!("r{host}")));
+    }
+    // A merged one that was cut, one whose rows contradict themselves, and one with a changed value.
+    merge(&[at("r3")], &at("cut"), Options::default()).expect("merged");
+    let table = std::fs::OpenOptions::new().write(true).open(at("cut/samples.parquet")).expect("table");
+    table.set_len(table.metadata().expect("length").len() / 2).expect("cut");
+    let edit = |name: &str, from: &str, to: &str| {
+        let path = at(name);
+        let text = std::fs::read_to_string(&path).expect("file");
+        assert!(text.contains(from), "{text}");
+        std::fs::write(&path, text.replacen(from, to, 1)).expect("file");
+    };
+    edit("r2/samples.csv", ",startup_ms,ms,", ",startup_ms,s,");
+    edit("r4/samples.csv", ",startup_ms,ms,", ",startup_ms,ms,9");
+    let all = ["r1", "r2", "cut", "r4"].map(shown);
+    let arguments = |more: &[&str]| {
+        let mut words = vec!["merge".to_owned(), "-o".into(), shown("m")];
+        words.extend(all.iter().cloned());
+        words.extend(more.iter().map(|m| (*m).to_owned()));
+        words
+    };
+    let run = |words: Vec<String>| taremark(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    fails(&run(arguments(&[])), 2, &["r2/samples.csv", "cut/samples.parquet", "--leave-out"]);
+    assert!(!at("m").exists());
+    let output = run(arguments(&["--leave-out"]));
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}{}", errors(&output));
+    assert!(said.contains("2 sessions of 2 hosts"), "{said}");
+    let left: Vec<&str> = said.lines().filter(|l| l.starts_with("left out: ")).collect();
+    assert!(left.len() == 2 && left[0].contains("/cut: ") && left[1].contains("/r2: "), "{said}");
+    assert!(said.contains("samples.csv is not what the bench wrote"), "the changed value: {said}");
+    assert_eq!(std::fs::read_dir(ground.path()).expect("folder").count(), 6, "something is left beside");
+}
+
+#[test]
+fn what_a_killed_merge_left_is_removed_by_the_next() {
+    let ground = tempfile::tempdir().expect("folder");
+    let at = |name: &str| ground.path().join(name);
+    let records: Vec<std::path::PathBuf> =
+        (1..=40).map(|h| Made { blocks: 300, ..Made::new(h, 1) }.write(&at(&format!("r{h}")))).collect();
+    let left = || -> Vec<String> {
+        let names = std::fs::read_dir(ground.path()).expect("folder").flatten();
+        let names = names.map(|e| e.file_name().to_string_lossy().into_owned());
+        names.filter(|n| n.starts_with(".m.merging-")).collect()
+    };
+    let mut child = Command::new(env!("CARGO_BIN_EXE_taremark"))
+        .arg("merge")
+        .args(&records)
+        .arg("-o")
+        .arg(at("m"))
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("taremark");
+    let from = Instant::now();
+    while left().is_empty() {
+        assert!(from.elapsed() < Duration::from_secs(60), "it did not begin");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().expect("kill");
+    child.wait().expect("reaped");
+    assert!(!at("m").exists() && left().len() == 1, "it was not in the middle: {:?}", left());
+    let output = Command::new(env!("CARGO_BIN_EXE_taremark"))
+        .arg("merge")
+        .args(&records)
+        .arg("-o")
+        .arg(at("m"))
+        .output();
+    assert!(output.expect("taremark").status.success());
+    assert_eq!(left(), [""; 0]);
+    merge(&records, &at("again"), Options::default()).expect("merged");
+    assert!(bytes(&at("m")) == bytes(&at("again")));
+}

@@ -27,10 +27,14 @@ pub fn counted(merged: &MergedRecord) -> Vec<(u32, String)> {
     let mut all = Vec::new();
     for session in 0..merged.sessions.len() {
         let names = ["block", "target", "warmup", "superseded"];
-        let read = rows.columns(session, names).expect("columns");
-        let Some([Data::Counts(b), Data::Words(t), Data::Flags(w), Data::Flags(s)]) = read else { continue };
-        let kept = (0..b.len()).filter(|i| !w[*i] && !s[*i]);
-        all.extend(kept.map(|i| (b[i] as u32, t[i].as_utf8().expect("target").to_owned())));
+        for part in rows.parts(session) {
+            let read = rows.columns(part, names).expect("columns");
+            let [Data::Counts(b), Data::Words(t), Data::Flags(w), Data::Flags(s)] = read else {
+                panic!("columns of other types");
+            };
+            let kept = (0..b.len()).filter(|i| !w[*i] && !s[*i]);
+            all.extend(kept.map(|i| (b[i] as u32, t[i].as_utf8().expect("target").to_owned())));
+        }
     }
     all
 }

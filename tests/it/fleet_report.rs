@@ -19,7 +19,7 @@ fn fleet() -> &'static Path {
     static MADE: OnceLock<tempfile::TempDir> = OnceLock::new();
     let dir = MADE.get_or_init(|| {
         let dir = tempfile::tempdir().expect("folder");
-        let size = generate::Size { hosts: 90, blocks: 24 };
+        let size = generate::Size { hosts: 90, blocks: 24, seed: 0 };
         let records: Vec<PathBuf> = (0..size.hosts)
             .map(|host| {
                 let record = dir.path().join(generate::name(host));
@@ -119,7 +119,7 @@ fn fleets_and_their_targets_are_compared_host_by_host() {
     assert!((line["ratio"]["value"].as_f64().expect("ratio") - generate::RATIO).abs() < 0.1, "{line}");
     // Every host a tenth slower than it was: found, though hosts differ by far more among themselves.
     let ground = tempfile::tempdir().expect("folder");
-    let size = generate::Size { hosts: 12, blocks: 8 };
+    let size = generate::Size { hosts: 12, blocks: 8, seed: 0 };
     let fleets = ["before", "after"].map(|when| {
         let records: Vec<PathBuf> = (0..size.hosts)
             .map(|host| {
@@ -230,20 +230,42 @@ fn duckdb_says_what_the_report_says() {
     assert_eq!(rows("figures").len(), 40);
 }
 
-#[test]
-fn reframe_loads_the_checks() {
+/// ReFrame with our checks, in a folder of its own.
+fn reframe(ground: &Path, arguments: &[&str]) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let reframe = root.join("target/venv/bin/reframe");
-    let ground = tempfile::tempdir().expect("folder");
-    let mut command = Command::new(&reframe);
-    command
-        .arg("-c")
-        .arg(root.join("scripts/reframe/taremark_checks.py"))
-        .arg("--list")
-        .current_dir(ground.path());
+    let program = root.join("target/venv/bin/reframe");
+    let mut command = Command::new(&program);
+    command.arg("--prefix").arg(ground).arg("-c").arg(root.join("scripts/reframe/taremark_checks.py"));
+    command.args(arguments).current_dir(ground).env("TAREMARK_STORE", ground.join("store"));
     let output =
-        command.output().unwrap_or_else(|e| panic!("{}: {e}: scripts/test makes it", reframe.display()));
+        command.output().unwrap_or_else(|e| panic!("{}: {e}: scripts/test makes it", program.display()));
     let said = text(&output);
     assert!(output.status.success(), "{said}{}", errors(&output));
-    assert!(said.contains("TaremarkStartup") && said.contains("Found 2 check(s)"), "{said}");
+    said
+}
+
+#[test]
+fn reframe_runs_the_checks_and_gives_their_figures() {
+    let ground = tempfile::tempdir().expect("folder");
+    let program = format!("TaremarkStartup.taremark={}", env!("CARGO_BIN_EXE_taremark"));
+    let run = ["-S", &program, "-S", "TaremarkStartup.runs=3", "-r", "--performance-report"];
+    let said = reframe(ground.path(), &run);
+    assert!(said.contains("Ran 2/2 test case(s)") && said.contains("PASSED"), "{said}");
+    for figure in ["process_startup", "container_startup", "container_over_process"] {
+        assert_eq!(said.matches(&format!("P: {figure}: ")).count(), 2, "{figure}: {said}");
+    }
+    // A node that cannot measure fails as such.
+    let program = "TaremarkStartup.taremark=/bin/false";
+    let venv = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/venv/bin/reframe");
+    let checks = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/reframe/taremark_checks.py");
+    let output = Command::new(venv)
+        .arg("--prefix")
+        .arg(ground.path())
+        .arg("-c")
+        .arg(checks)
+        .args(["-S", program, "-r"])
+        .current_dir(ground.path())
+        .output()
+        .expect("reframe");
+    assert!(!output.status.success() && text(&output).contains("FAILED"), "{}", text(&output));
 }

@@ -1,112 +1,13 @@
 //! Real benches on a real Slurm of four nodes, two of which die on the way: nothing is lost and nothing is there twice.
 
-use crate::support::slurm::{Cluster, wait_for};
-use crate::support::{errors, text};
+use crate::support::campaigns::{Ground, RUNS_EACH, SEED};
+use crate::support::slurm::{Setup, wait_for};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
 use taremark::measure::schedule::block_order;
 use taremark::record::merge::MergedRecord;
 use taremark::record::reader;
 use taremark::record::table::{Data, RUNS, SAMPLES};
-
-const TAREMARK: &str = env!("CARGO_BIN_EXE_taremark");
-const RUNS_EACH: u32 = 24;
-const SEED: u64 = 11;
-
-struct Ground {
-    cluster: Cluster,
-    store: PathBuf,
-}
-
-impl Ground {
-    fn new() -> Self {
-        let store = tempfile::tempdir().expect("folder").keep();
-        // One image store for all: made before the nodes ask for it.
-        let made = Command::new(TAREMARK).args(["image", "ls"]).env("TAREMARK_STORE", &store).output();
-        assert!(made.expect("taremark").status.success());
-        let defaults = format!(
-            "export TAREMARK={TAREMARK} TAREMARK_DOCTOR='--target process,container' TAREMARK_STORE={} PATH={}\n",
-            store.display(),
-            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-        );
-        Self { cluster: Cluster::start(&defaults), store }
-    }
-
-    fn fleet(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(TAREMARK);
-        command.arg("fleet").args(arguments).env("TAREMARK_STORE", &self.store);
-        command.env("SLURM_CONF", self.cluster.path("slurm.conf")).env("TMPDIR", self.cluster.path("run"));
-        command.output().expect("taremark")
-    }
-
-    fn submit(&self, campaign: &Path, how: [&str; 2]) {
-        let bench = [
-            "--",
-            "--runs",
-            &RUNS_EACH.to_string(),
-            "--seed",
-            &SEED.to_string(),
-            "--workload",
-            "hello",
-            "--target",
-            "process,container",
-            "--settle",
-            "0",
-            "--wait",
-            "0",
-        ]
-        .map(str::to_owned);
-        let bench: Vec<&str> = bench.iter().map(String::as_str).collect();
-        let dir = campaign.display().to_string();
-        let output = self.fleet(&[&["submit", &dir, how[0], how[1]], &bench[..]].concat());
-        assert!(output.status.success(), "{}{}", text(&output), errors(&output));
-        assert!(text(&output).contains("tasks in"), "{}", text(&output));
-    }
-
-    /// Of each task its state, what Slurm says, and its runs.
-    fn status(&self, campaign: &Path) -> BTreeMap<String, (String, String, u64)> {
-        let output = self.fleet(&["status", "--json", &campaign.display().to_string()]);
-        let tasks: serde_json::Value = serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|e| panic!("{e}: {}{}", text(&output), errors(&output)));
-        let word = |t: &serde_json::Value, key: &str| t[key].as_str().unwrap_or_default().to_owned();
-        let tasks = tasks.as_array().expect("tasks").iter();
-        tasks
-            .map(|t| (word(t, "name"), (word(t, "state"), word(t, "slurm"), t["runs"].as_u64().unwrap_or(0))))
-            .collect()
-    }
-
-    #[track_caller]
-    fn finished(&self, campaign: &Path) {
-        let from = std::time::Instant::now();
-        loop {
-            let status = self.status(campaign);
-            if status.values().all(|t| t.0 == "done") {
-                return;
-            }
-            assert!(
-                from.elapsed().as_secs() < 150 && status.values().all(|t| t.0 != "failed"),
-                "{status:?}\n{}",
-                self.cluster.logs(&campaign.join("log"))
-            );
-            std::thread::sleep(std::time::Duration::from_millis(300));
-        }
-    }
-
-    fn collect(&self, campaign: &Path) -> (MergedRecord, String) {
-        let out = campaign.join("merged");
-        let output =
-            self.fleet(&["collect", &campaign.display().to_string(), "-o", &out.display().to_string()]);
-        assert!(output.status.success(), "{}{}", text(&output), errors(&output));
-        (MergedRecord::open(&out).expect("merged record"), text(&output))
-    }
-}
-
-impl Drop for Ground {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.store);
-    }
-}
 
 type Run = (String, u32, u32, String);
 
@@ -114,9 +15,10 @@ type Run = (String, u32, u32, String);
 fn counted(merged: &MergedRecord) -> BTreeMap<Run, u32> {
     let rows = merged.rows(&RUNS).expect("runs");
     let mut all = BTreeMap::new();
-    for session in 0..merged.sessions.len() {
+    let parts = (0..merged.sessions.len()).flat_map(|s| rows.parts(s).map(move |part| (s, part)));
+    for (session, part) in parts {
         let names = ["block", "place", "target", "warmup", "superseded", "error"];
-        let Some(columns) = rows.columns(session, names).expect("columns") else { continue };
+        let columns = rows.columns(part, names).expect("columns");
         let [
             Data::Counts(blocks),
             Data::Counts(places),
@@ -166,7 +68,8 @@ fn nothing_lost(campaign: &Path, merged: &MergedRecord) {
     assert_eq!((merged.head.runs, merged.head.samples), (runs, samples));
     let rows = merged.rows(&SAMPLES).expect("samples");
     let there: usize = (0..merged.sessions.len())
-        .filter_map(|s| rows.columns(s, ["value"]).expect("values"))
+        .flat_map(|s| rows.parts(s))
+        .map(|part| rows.columns(part, ["value"]).expect("values"))
         .map(|[data]| if let Data::Numbers(v) = data { v.len() } else { 0 })
         .sum();
     assert_eq!(there as u64, samples);
@@ -179,7 +82,7 @@ fn node_of(said: &str) -> Option<usize> {
 
 #[test]
 fn two_nodes_die_and_nothing_is_lost_and_nothing_is_there_twice() {
-    let mut ground = Ground::new();
+    let mut ground = Ground::new(Setup::default());
     let (hosts, shards) = (ground.cluster.path("hosts"), ground.cluster.path("shards"));
     ground.submit(&hosts, ["--hosts", "all"]);
     // The second node dies in the middle of its bench.

@@ -1,8 +1,10 @@
 //! A root file system and bundles for tests.
 
+pub mod accounts;
 pub mod archives;
 pub mod buildah;
 pub mod builds;
+pub mod campaigns;
 pub mod engines;
 pub mod fleets;
 pub mod keeper;

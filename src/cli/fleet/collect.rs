@@ -11,7 +11,7 @@ use std::process::ExitCode;
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Folder of the campaign
-    #[arg(value_name = "DIR")]
+    #[arg(value_name = "CAMPAIGN")]
     dir: PathBuf,
     /// Folder of the merged record, to be made
     #[arg(short, long = "out", value_name = "DIR")]

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Folder of the campaign
-    #[arg(value_name = "DIR")]
+    #[arg(value_name = "CAMPAIGN")]
     dir: PathBuf,
     /// For programs
     #[arg(long)]
@@ -21,6 +21,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let bad = |t: &TaskStatus| matches!(t.state, State::Failed | State::Lost);
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&tasks)?);
+        why.iter().for_each(|why| eprintln!("note: {}", without_accounts(why)));
     } else {
         tasks.iter().for_each(show);
         let count = |state| tasks.iter().filter(|t| t.state == state).count();
@@ -32,10 +33,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             count(State::Failed),
             count(State::Lost)
         );
-        // Without accounts, what Slurm has forgotten shows as lost.
-        why.filter(|_| count(State::Lost) > 0).iter().for_each(|why| println!("note: {why}"));
+        // Where all is well, nobody misses the accounts.
+        why.filter(|_| tasks.iter().any(bad)).iter().for_each(|w| println!("note: {}", without_accounts(w)));
     }
     Ok(if tasks.iter().any(bad) { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
+}
+
+fn without_accounts(why: &str) -> String {
+    format!("by squeue and the campaign's folder alone, what Slurm forgot is lost here: {why}")
 }
 
 fn show(status: &TaskStatus) {
@@ -48,4 +53,7 @@ fn show(status: &TaskStatus) {
     };
     let node = status.task.node.as_deref().map(|n| format!(" on {n}")).unwrap_or_default();
     println!("{:<12} {state:<8} {:>6} runs{node}  {}", status.task.name, status.runs, status.slurm);
+    if matches!(status.state, State::Failed | State::Lost) && !status.said.is_empty() {
+        println!("             {}", status.said);
+    }
 }

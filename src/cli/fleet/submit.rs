@@ -3,13 +3,18 @@
 use crate::cli::failure::Usage;
 use crate::fleet::{Mode, Wanted, nodes, submit};
 use crate::record::now_utc;
+use clap::Parser;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "taremark fleet submit [OPTIONS] <CAMPAIGN> --hosts <NODES> -- <BENCH>...\n       \
+                            taremark fleet submit [OPTIONS] <CAMPAIGN> --shards <N> -- --runs <R>"
+)]
 pub struct Arguments {
     /// Folder of the campaign, to be made, where every node sees it
-    #[arg(value_name = "DIR")]
+    #[arg(value_name = "CAMPAIGN")]
     dir: PathBuf,
     /// The whole bench on each of these nodes, n[1-4],m7 or all: a comparison of hosts
     #[arg(long, value_name = "NODES", conflicts_with = "shards", required_unless_present = "shards")]
@@ -49,6 +54,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if bench.iter().any(|a| a.contains('\n')) {
         return Err(Usage { what: "an argument of the bench has more than one line".into() }.into());
     }
+    understood(&bench)?;
     if arguments.shards.is_some() && !given("--runs") {
         let what = "a plan in shards has a fixed length: add -- --runs N".to_owned();
         return Err(Usage { what }.into());
@@ -86,6 +92,20 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     println!("job {job}: {} tasks in {}", campaign.tasks.len(), shown(&wanted.dir));
     println!("then: taremark fleet status {0}; taremark fleet collect {0} -o MERGED", shown(&wanted.dir));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What `bench` would not take would fail on every node.
+fn understood(bench: &[String]) -> anyhow::Result<()> {
+    let theirs = ["taremark", "bench", "--quiet", "--no-report", "--out", "RECORD"];
+    let words = theirs.into_iter().chain(bench.iter().map(String::as_str));
+    match crate::cli::Arguments::try_parse_from(words) {
+        Ok(_) => Ok(()),
+        Err(e) => {
+            let said = e.to_string();
+            let first = said.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            Err(Usage { what: format!("`taremark bench` does not take these: {first}") }.into())
+        }
+    }
 }
 
 fn shown(path: &Path) -> String {

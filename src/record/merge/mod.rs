@@ -1,23 +1,27 @@
 //! Records in, one merged record out. docs/fleet.md says what is kept, what is refused and what is named.
 //!
 //! A merged record is a folder with `merged.json` ([`Head`]), `sessions.jsonl` (a [`Session`] a line) and the tables
-//! `runs.parquet`, `samples.parquet` and `phases.parquet`, whose row groups are the sessions in the order of their lines.
+//! `runs.parquet`, `samples.parquet` and `phases.parquet`, whose row groups are those of the sessions in the order of their lines.
 
 mod assemble;
+mod beside;
 mod blocks;
 mod notes;
 mod open;
+mod pieces;
 mod session;
 mod sources;
 mod terms;
 
 pub use blocks::whole_blocks;
-pub use open::{MergedRecord, is_merged};
+pub use open::{MergedRecord, Rows, is_merged};
 pub use session::{BlockDone, Session, origin_of};
 pub use terms::differences;
 
-use super::error::{RecordError, io};
+use super::error::RecordError;
+use beside::Beside;
 use serde::{Deserialize, Serialize};
+use sources::Source;
 use std::path::{Path, PathBuf};
 
 /// Version of merged.json and sessions.jsonl.
@@ -77,15 +81,19 @@ pub fn merge(dirs: &[PathBuf], out: &Path, options: Options) -> Result<Merged, R
         return Err(RecordError::Misfits(misfits));
     }
     let mut left_out = sources::left_out_before(dirs);
-    left_out.extend(misfits.iter().map(|m| format!("{}: {}", m.path.display(), m.why)));
-    left_out.sort();
-    left_out.dedup();
-    let (chosen, copies) = sources::fullest(found);
-    let beside = beside(out);
-    let made = assemble::assemble(&chosen, &beside, left_out);
-    let made = made.and_then(|head| std::fs::rename(&beside, out).map_err(io("write", out)).map(|()| head));
-    if made.is_err() {
-        let _ = std::fs::remove_dir_all(&beside);
+    left_out.extend(misfits.iter().map(said));
+    let again = if options.leave_out { found.clone() } else { Vec::new() };
+    let (mut chosen, copies) = sources::fullest(found);
+    let mut made = written(&chosen, out, &left_out);
+    // What is wrong with a record's rows shows only when they are read.
+    if let (Err(RecordError::Misfits(bad)), true) = (&made, options.leave_out) {
+        left_out.extend(bad.iter().map(said));
+        let well = |s: &Source| bad.iter().all(|b| b.path != s.dir);
+        // Of a session that was read in a bad copy there may be another.
+        chosen = sources::fullest(again.into_iter().filter(well).collect()).0;
+        if !chosen.is_empty() {
+            made = written(&chosen, out, &left_out);
+        }
     }
     let mut merged = made?;
     merged.notes.extend(copies);
@@ -93,8 +101,16 @@ pub fn merge(dirs: &[PathBuf], out: &Path, options: Options) -> Result<Merged, R
     Ok(merged)
 }
 
-/// Where it is written before it gets its name, so that nobody reads half of it.
-fn beside(out: &Path) -> PathBuf {
-    let name = out.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    out.with_file_name(format!(".{name}.merging-{}", std::process::id()))
+fn said(misfit: &Misfit) -> String {
+    format!("{}: {}", misfit.path.display(), misfit.why)
+}
+
+/// Writes beside `out`, and gives it its name when it is whole.
+fn written(chosen: &[Source], out: &Path, left_out: &[String]) -> Result<Head, RecordError> {
+    let mut left_out = left_out.to_vec();
+    left_out.sort();
+    left_out.dedup();
+    let beside = Beside::of(out)?;
+    let head = assemble::assemble(chosen, beside.path(), left_out)?;
+    beside.done().map(|()| head)
 }

@@ -3,6 +3,7 @@
 use super::{Head, Session, VERSION};
 use crate::record::error::{RecordError, io};
 use crate::record::table::{Data, Frame, Reader, Table};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Head and sessions; rows are read session by session.
@@ -52,13 +53,20 @@ impl MergedRecord {
             _ => s.phases,
         });
         let mut groups = Vec::with_capacity(self.sessions.len());
-        let mut next = 0;
+        let (mut next, mut fits) = (0, true);
         for count in counts {
-            groups.push((count > 0).then_some((next, count)));
-            next += usize::from(count > 0);
+            let (from, mut left) = (next, count);
+            while left > 0 && next < reader.groups() {
+                left = left.checked_sub(reader.rows(next) as u64).unwrap_or(u64::MAX);
+                next += 1;
+                if left == u64::MAX {
+                    break;
+                }
+            }
+            fits &= left == 0;
+            groups.push(from..next);
         }
-        let fits = next == reader.groups()
-            && groups.iter().flatten().all(|(group, count)| reader.rows(*group) as u64 == *count);
+        fits &= next == reader.groups();
         if !fits {
             let path = self.dir.join(format!("{}.parquet", table.name));
             return Err(RecordError::Table {
@@ -73,27 +81,25 @@ impl MergedRecord {
 /// Rows of one table of a merged record.
 pub struct Rows {
     reader: Reader,
-    groups: Vec<Option<(usize, u64)>>,
+    groups: Vec<Range<usize>>,
 }
 
 impl Rows {
-    /// All columns of a session; none where it has no rows.
-    pub fn frame(&self, session: usize) -> Result<Option<Frame>, RecordError> {
-        match self.groups.get(session).copied().flatten() {
-            Some((group, _)) => self.reader.frame(group).map(Some),
-            None => Ok(None),
-        }
+    /// The parts of a session, in the order of its rows: none where it has no rows.
+    pub fn parts(&self, session: usize) -> Range<usize> {
+        self.groups.get(session).cloned().unwrap_or(0..0)
     }
 
-    /// Some columns of a session; none where it has no rows.
-    pub fn columns<const N: usize>(
-        &self,
-        session: usize,
-        names: [&str; N],
-    ) -> Result<Option<[Data; N]>, RecordError> {
-        let Some((group, _)) = self.groups.get(session).copied().flatten() else { return Ok(None) };
+    /// All columns of a part.
+    pub fn frame(&self, part: usize) -> Result<Frame, RecordError> {
+        self.reader.frame(part)
+    }
+
+    /// Some columns of a part, in the order of their names.
+    pub fn columns<const N: usize>(&self, part: usize, names: [&str; N]) -> Result<[Data; N], RecordError> {
         let read: Vec<Data> =
-            names.iter().map(|name| self.reader.column(group, name)).collect::<Result<_, _>>()?;
-        Ok(read.try_into().ok())
+            names.iter().map(|name| self.reader.column(part, name)).collect::<Result<_, _>>()?;
+        let read: Result<[Data; N], _> = read.try_into();
+        Ok(read.unwrap_or_else(|_| unreachable!("a column was read for each name")))
     }
 }

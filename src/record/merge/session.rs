@@ -1,12 +1,10 @@
 //! A session: one bench on one host.
 
-use crate::record::reader::Record;
 use crate::record::schema::{Environment, Plan, RunRow};
 use crate::record::table::Origin;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 /// A measured block of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,33 +45,21 @@ pub struct Session {
 }
 
 impl Session {
-    /// Of a record's head; `runs` alone, when the rest was not read yet.
-    pub(super) fn of_head(plan: Plan, environment: Environment, runs: &[RunRow]) -> Self {
+    /// Of a record's head and its runs; samples, phases and warnings are to be filled in by who reads them.
+    pub(super) fn of_head(plan: Plan, environment: Environment, tally: Tally) -> Self {
         let origin = origin_of(&plan, &environment);
         Self {
             schema: super::VERSION,
             host: origin.host,
             host_name: origin.host_name,
             session: origin.session,
-            runs: runs.len() as u64,
+            runs: tally.runs,
             samples: 0,
             phases: 0,
-            blocks: blocks(runs),
+            blocks: tally.blocks(),
             plan,
             environment,
             warnings: Vec::new(),
-        }
-    }
-
-    /// Of a whole record that lies in `dir`.
-    pub(super) fn of(dir: &Path, record: &Record) -> Self {
-        let folder = format!("{}/", dir.display());
-        Self {
-            samples: record.samples.len() as u64,
-            phases: record.phases.len() as u64,
-            // Where it lay is not part of what it says.
-            warnings: record.warnings.iter().map(|w| w.replace(&folder, "")).collect(),
-            ..Self::of_head(record.plan.clone(), record.environment.clone(), &record.runs)
         }
     }
 
@@ -93,21 +79,35 @@ impl Session {
     }
 }
 
-fn blocks(runs: &[RunRow]) -> Vec<BlockDone> {
-    type Places<'a> = BTreeSet<(&'a str, &'a str)>;
-    let mut all: BTreeMap<u32, (Places, u32)> = BTreeMap::new();
-    // A run that Ctrl-C cut short is none: it is run again when the bench is taken up.
-    for run in runs.iter().filter(|r| !r.warmup && r.error != "interrupted") {
-        let block = all.entry(run.block).or_default();
-        block.0.insert((&run.target, &run.workload));
+/// Runs, counted one after another.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    runs: u64,
+    /// Of each measured block its places and its failures.
+    all: BTreeMap<u32, (BTreeSet<(String, String)>, u32)>,
+}
+
+impl Tally {
+    /// Counts one.
+    pub(super) fn add(&mut self, run: &RunRow) {
+        self.runs += 1;
+        // A run that Ctrl-C cut short is none: it is run again when the bench is taken up.
+        if run.warmup || run.error == "interrupted" {
+            return;
+        }
+        let block = self.all.entry(run.block).or_default();
+        block.0.insert((run.target.clone(), run.workload.clone()));
         block.1 += u32::from(!run.error.is_empty());
     }
-    let done = |(block, (places, failed)): (u32, (Places, u32))| BlockDone {
-        block,
-        runs: places.len() as u32,
-        failed,
-    };
-    all.into_iter().map(done).collect()
+
+    fn blocks(self) -> Vec<BlockDone> {
+        let done = |(block, (places, failed)): (u32, (BTreeSet<_>, u32))| BlockDone {
+            block,
+            runs: places.len() as u32,
+            failed,
+        };
+        self.all.into_iter().map(done).collect()
+    }
 }
 
 /// Host and session of a record. Records of before hosts had an identity get one of what they have: the host's name, and

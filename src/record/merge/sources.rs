@@ -2,7 +2,7 @@
 
 use super::Misfit;
 use super::open::{MergedRecord, is_merged};
-use super::session::Session;
+use super::session::{Session, Tally};
 use crate::record::error::RecordError;
 use crate::record::reader;
 use std::collections::BTreeMap;
@@ -33,8 +33,12 @@ pub(super) fn scan(dirs: &[PathBuf]) -> (Vec<Source>, Vec<Misfit>) {
 
 fn of_one(dir: &Path) -> Result<Vec<Source>, RecordError> {
     if !is_merged(dir) {
-        let (plan, environment, runs) = reader::head(dir)?;
-        let session = Session::of_head(plan, environment, &runs);
+        let (plan, environment) = reader::head(dir)?;
+        let mut tally = Tally::default();
+        for run in reader::runs(dir)? {
+            tally.add(&run?);
+        }
+        let session = Session::of_head(plan, environment, tally);
         return Ok(vec![Source { session, dir: dir.to_owned(), place: None }]);
     }
     let merged = MergedRecord::open(dir)?;
@@ -42,7 +46,8 @@ fn of_one(dir: &Path) -> Result<Vec<Source>, RecordError> {
     Ok(merged.sessions.into_iter().enumerate().map(source).collect())
 }
 
-fn with_cause(error: &RecordError) -> String {
+/// An error in one line.
+pub(super) fn with_cause(error: &RecordError) -> String {
     match std::error::Error::source(error) {
         Some(cause) => format!("{error}: {cause}"),
         None => error.to_string(),

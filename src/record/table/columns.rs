@@ -159,10 +159,11 @@ pub const PHASES: Table = Table {
 /// The tables for people, in Markdown.
 pub fn describe() -> String {
     let mut text = format!(
-        "# The Parquet tables\n\nVersion {}, in each file's metadata as `taremark.schema`. Compression is zstd; each row group is \
-         one session. A merged\nrecord has all three; `taremark report RECORD --export parquet` writes the first of any record. \
-         Questions that\npeople ask stand in [queries.sql](queries.sql).\n",
-        super::VERSION
+        "# The Parquet tables\n\nVersion {}, in each file's metadata as `taremark.schema`. Compression is zstd; a row group is one \
+         session, or {} rows of a\nlarge one. A merged record has all three; `taremark report RECORD --export parquet` writes the first of any\n\
+         record. Questions that people ask stand in [queries.sql](queries.sql).\n",
+        super::VERSION,
+        super::GROUP_ROWS
     );
     for table in [&SAMPLES, &RUNS, &PHASES] {
         let _ =

@@ -1,4 +1,5 @@
-//! Rows of records as Apache Parquet, zstd, one row group a session: the same tables for one record and for a merged one.
+//! Rows of records as Apache Parquet, zstd; a row group is a session, or a part of a large one: the same tables for one record
+//! and for a merged one.
 //! docs/parquet.md is [`describe`].
 
 mod columns;
@@ -13,6 +14,9 @@ pub use write::Writer;
 
 /// Version of the tables, in each file's metadata as `taremark.schema`. A reader refuses a higher one.
 pub const VERSION: u32 = 1;
+
+/// Rows of a row group at most.
+pub const GROUP_ROWS: usize = 1 << 16;
 
 /// Key of the version in a file's metadata.
 const VERSION_KEY: &str = "taremark.schema";

@@ -44,7 +44,7 @@ impl Reader {
         Ok(Self { path, table, file })
     }
 
-    /// Number of row groups: sessions that have rows.
+    /// Number of row groups.
     pub fn groups(&self) -> usize {
         self.file.num_row_groups()
     }

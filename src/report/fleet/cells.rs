@@ -1,6 +1,6 @@
 //! Every figure of a fleet.
 
-use super::gather::{Gathered, Key};
+use super::gather::{DIFFERENCE, Gathered, Join, Key, RATIO};
 use crate::record::merge::MergedRecord;
 use crate::record::schema::METRICS;
 use crate::stats::{Fleet, fleet};
@@ -73,12 +73,12 @@ fn cell(gathered: &Gathered, key: Key, seed: u64) -> Option<FleetCell> {
     let found = fleet(&hosts, seed)?;
     let place = (key.0, key.1);
     let open = !gathered.refused.contains_key(&place);
-    let paired = |join, seed| -> Option<Fleet> {
-        let (_, hosts) = gathered.of_pairs(key, join);
-        if open { fleet(&hosts, seed) } else { None }
+    let paired = |join: Join, seed| -> Option<Fleet> {
+        let net = gathered.net_of(key).filter(|_| open)?;
+        fleet(&gathered.of_pairs(key, net, join).1, seed)
     };
-    let tare = paired(|net, gross| Some(gross - net), seed.wrapping_add(1));
-    let ratio = paired(|net, gross| (net > 0.0).then(|| gross / net), seed.wrapping_add(2));
+    let tare = paired(DIFFERENCE, seed.wrapping_add(1));
+    let ratio = paired(RATIO, seed.wrapping_add(2));
     let ends = |f: &Option<Fleet>| f.as_ref().and_then(|f| f.interval);
     Some(FleetCell {
         workload: gathered.workloads[key.0].clone(),

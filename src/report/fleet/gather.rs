@@ -2,7 +2,7 @@
 
 use super::super::error::ReportError;
 use super::super::summary::NET;
-use crate::record::merge::{MergedRecord, Session};
+use crate::record::merge::{MergedRecord, Rows, Session};
 use crate::record::schema::METRICS;
 use crate::record::table::{Data, RUNS, SAMPLES};
 use crate::stats::HostValues;
@@ -22,6 +22,13 @@ pub struct Host {
 
 /// Workload, target and metric, as places in the plan's lists and in [`METRICS`].
 pub type Key = (usize, usize, usize);
+
+/// What two values of one block make.
+pub type Join = fn(f64, f64) -> Option<f64>;
+/// The second less the first.
+pub const DIFFERENCE: Join = |base, new| Some(new - base);
+/// The second over the first.
+pub const RATIO: Join = |base, new| (base > 0.0).then(|| new / base);
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -71,8 +78,8 @@ impl Gathered {
         let rows = record.rows(&SAMPLES)?;
         let names = ["workload", "target", "metric", "block", "value", "warmup", "superseded"];
         let metrics: Vec<String> = METRICS.iter().map(|m| m.0.to_owned()).collect();
-        for session in 0..record.sessions.len() {
-            let Some(columns) = rows.columns(session, names)? else { continue };
+        for (session, part) in parts(record, &rows) {
+            let columns = rows.columns(part, names)?;
             let [
                 Data::Words(workloads),
                 Data::Words(targets),
@@ -119,8 +126,8 @@ impl Gathered {
             "output_digest",
         ];
         let mut digests: BTreeMap<(usize, usize), [BTreeSet<ByteArrayKey>; 3]> = BTreeMap::new();
-        for session in 0..record.sessions.len() {
-            let Some(columns) = rows.columns(session, names)? else { continue };
+        for (_, part) in parts(record, &rows) {
+            let columns = rows.columns(part, names)?;
             let [
                 Data::Words(workloads),
                 Data::Words(targets),
@@ -177,12 +184,14 @@ impl Gathered {
         self.nested(self.values.get(&key).map_or(&[][..], Vec::as_slice).iter().copied())
     }
 
-    /// The same of pairs (net, gross) of one block, joined by `join`.
-    pub fn of_pairs(&self, key: Key, join: fn(f64, f64) -> Option<f64>) -> (Vec<usize>, Vec<HostValues>) {
-        let Some(net) = self.targets.iter().position(|t| t == NET).filter(|n| *n != key.1) else {
-            return (Vec::new(), Vec::new());
-        };
-        let base = self.values.get(&(key.0, net, key.2)).map_or(&[][..], Vec::as_slice);
+    /// Place of the target that is the net, where it is another than the key's.
+    pub fn net_of(&self, key: Key) -> Option<usize> {
+        self.targets.iter().position(|t| t == NET).filter(|n| *n != key.1)
+    }
+
+    /// The same of pairs of one block, joined by `join`: the value on the target `base` and that of the key's own.
+    pub fn of_pairs(&self, key: Key, base: usize, join: Join) -> (Vec<usize>, Vec<HostValues>) {
+        let base = self.values.get(&(key.0, base, key.2)).map_or(&[][..], Vec::as_slice);
         let gross = self.values.get(&key).map_or(&[][..], Vec::as_slice);
         let known: HashMap<(u32, u32), f64> = base.iter().map(|(s, b, v)| ((*s, *b), *v)).collect();
         let joined = gross.iter().filter_map(|(s, b, v)| Some((*s, *b, join(*known.get(&(*s, *b))?, *v)?)));
@@ -209,6 +218,11 @@ impl Gathered {
         }
         (numbers, hosts)
     }
+}
+
+/// Sessions with their parts of a table.
+fn parts<'a>(record: &'a MergedRecord, rows: &'a Rows) -> impl Iterator<Item = (usize, usize)> + 'a {
+    (0..record.sessions.len()).flat_map(|session| rows.parts(session).map(move |part| (session, part)))
 }
 
 type ByteArrayKey = Vec<u8>;

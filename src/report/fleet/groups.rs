@@ -3,7 +3,7 @@
 use super::super::summary::words;
 use super::gather::{Gathered, Key};
 use crate::record::schema::METRICS;
-use crate::stats::{Comparison, compare_unpaired, judge, median};
+use crate::stats::{Comparison, HostValues, compare_fleets, judge, median};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -73,17 +73,20 @@ pub fn of(gathered: &Gathered) -> Vec<Line> {
 
 fn of_key(gathered: &Gathered, key: Key, names: &[&str]) -> Vec<(Line, Comparison)> {
     let (numbers, values) = gathered.of_key(key);
-    let mut medians: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    let mut groups: BTreeMap<&str, Vec<HostValues>> = BTreeMap::new();
     for (number, values) in numbers.into_iter().zip(values) {
-        let values: Vec<f64> = values.iter().flatten().map(|v| v.1).collect();
-        medians.entry(&gathered.hosts[number].group).or_default().extend(median(&values));
+        groups.entry(&gathered.hosts[number].group).or_default().push(values);
     }
-    let Some((base_name, base)) = names.first().and_then(|n| Some((*n, medians.get(n)?))) else {
+    let centre = |hosts: &[HostValues]| {
+        let one = |h: &HostValues| median(&h.iter().flatten().map(|v| v.1).collect::<Vec<_>>());
+        median(&hosts.iter().filter_map(one).collect::<Vec<_>>())
+    };
+    let Some((base_name, base)) = names.first().and_then(|n| Some((*n, groups.get(n)?))) else {
         return Vec::new();
     };
     let line = |name: &&str| {
-        let other = medians.get(*name)?;
-        let compared = compare_unpaired(base, other, 1)?;
+        let other = groups.get(*name)?;
+        let compared = compare_fleets(base, other, 1)?;
         let line = Line {
             workload: gathered.workloads[key.0].clone(),
             target: gathered.targets[key.1].clone(),
@@ -93,8 +96,8 @@ fn of_key(gathered: &Gathered, key: Key, names: &[&str]) -> Vec<(Line, Compariso
             base: base_name.to_owned(),
             group: (*name).to_owned(),
             hosts: (base.len(), other.len()),
-            base_median: median(base)?,
-            median: median(other)?,
+            base_median: centre(base)?,
+            median: centre(other)?,
             ratio: compared.ratio,
             ratio_low: compared.ratio_interval.map(|i| i.low),
             ratio_high: compared.ratio_interval.map(|i| i.high),

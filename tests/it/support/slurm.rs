@@ -1,6 +1,7 @@
 //! A Slurm of four nodes on this machine: its own munged, slurmctld and four slurmd, loopback alone, all state in one folder. Each
 //! node has its own process, mount and host name namespaces, its own /run and its own machine id: it dies as a whole.
 
+use super::accounts::Accounts;
 use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -15,6 +16,20 @@ pub struct Cluster {
     dir: tempfile::TempDir,
     daemons: Vec<Child>,
     nodes: Vec<Option<Child>>,
+    accounts: Option<Accounts>,
+    /// What a node does before its slurmd is started, in its own mount namespace: a line of bash.
+    before: [&'static str; 4],
+}
+
+/// How it is set up.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Setup {
+    /// With slurmdbd and its database.
+    pub accounts: bool,
+    /// The controller forgets a job two seconds after its end.
+    pub forgetful: bool,
+    /// See [`Cluster`].
+    pub before: [&'static str; 4],
 }
 
 #[track_caller]
@@ -31,9 +46,10 @@ pub fn wait_for<T>(what: &str, seconds: u64, mut there: impl FnMut() -> Option<T
 
 impl Cluster {
     /// Starts it; `defaults` are the lines of what would be /etc/default/taremark, for prolog and epilog.
-    pub fn start(defaults: &str) -> Self {
+    pub fn start(defaults: &str, setup: Setup) -> Self {
         let dir = tempfile::tempdir().expect("folder");
-        let mut cluster = Self { dir, daemons: Vec::new(), nodes: NODES.map(|_| None).into() };
+        let nodes = NODES.map(|_| None).into();
+        let mut cluster = Self { dir, daemons: Vec::new(), nodes, accounts: None, before: setup.before };
         for folder in ["state", "spool", "log", "munge", "run"] {
             std::fs::create_dir(cluster.path(folder)).expect("folder");
         }
@@ -55,8 +71,17 @@ impl Cluster {
             std::fs::write(cluster.path(hook), text).expect("hook");
             open(&cluster.path(hook), 0o755);
         }
-        std::fs::write(cluster.path("slurm.conf"), cluster.configuration()).expect("slurm.conf");
         cluster.munged();
+        if setup.accounts {
+            cluster.accounts = Some(Accounts::start(cluster.dir.path(), &host_name()));
+        }
+        std::fs::write(cluster.path("slurm.conf"), cluster.configuration(setup)).expect("slurm.conf");
+        if setup.accounts {
+            wait_for("slurmdbd", 60, || {
+                let told = cluster.command("sacctmgr").args(["-n", "show", "cluster"]).output();
+                told.expect("sacctmgr").status.success().then_some(())
+            });
+        }
         let controller = cluster.daemon("slurmctld", &["-D", "-c", "-f", &cluster.shown("slurm.conf")]);
         cluster.daemons.push(controller);
         (0..NODES.len()).for_each(|node| cluster.start_node(node));
@@ -75,18 +100,23 @@ impl Cluster {
         self.path(name).display().to_string()
     }
 
+    /// One of Slurm's programs, that asks this cluster.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env("SLURM_CONF", self.path("slurm.conf"));
+        command
+    }
+
     /// Output of one of Slurm's programs; empty while the controller is not up.
     pub fn ask(&self, program: &str, arguments: &[&str]) -> String {
-        let output =
-            Command::new(program).args(arguments).env("SLURM_CONF", self.path("slurm.conf")).output();
+        let output = self.command(program).args(arguments).output();
         let output = output
             .unwrap_or_else(|e| panic!("these tests need {program}: apt-get install slurm-wlm munge: {e}"));
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    fn configuration(&self) -> String {
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").expect("host name");
-        let host = host.trim().split('.').next().unwrap_or_default();
+    fn configuration(&self, setup: Setup) -> String {
+        let host = host_name();
         // Held until all are known, so that no two are the same.
         let listeners: Vec<TcpListener> =
             (0..=NODES.len()).map(|_| TcpListener::bind("127.0.0.1:0").expect("port")).collect();
@@ -99,11 +129,16 @@ impl Cluster {
              SlurmctldLogFile={dir}/log/slurmctld\nSlurmdLogFile={dir}/log/slurmd-%n\nProctrackType=proctrack/linuxproc\n\
              TaskPlugin=task/none\nSelectType=select/linear\nSwitchType=switch/none\nMpiDefault=none\nReturnToService=2\n\
              SlurmdTimeout=4\nSlurmctldTimeout=10\nMessageTimeout=5\nKillWait=2\nJobRequeue=1\nMailProg=/bin/true\n\
-             SchedulerType=sched/backfill\nSchedulerParameters=bf_interval=1,sched_interval=1,batch_sched_delay=0\n\
-             JobCompType=jobcomp/none\nAccountingStorageType=accounting_storage/none\n\
-             JobAcctGatherType=jobacct_gather/none\nProlog={dir}/prolog\nEpilog={dir}/epilog\n",
+             SchedulerType=sched/backfill\n\
+             SchedulerParameters=bf_interval=1,sched_interval=1,batch_sched_delay=0,nohold_on_prolog_fail\n\
+             JobCompType=jobcomp/none\nJobAcctGatherType=jobacct_gather/none\nProlog={dir}/prolog\nEpilog={dir}/epilog\n",
             ports[0]
         );
+        text += if setup.forgetful { "MinJobAge=2\n" } else { "" };
+        text += &match &self.accounts {
+            Some(accounts) => accounts.lines(self.dir.path()),
+            None => "AccountingStorageType=accounting_storage/none\n".to_owned(),
+        };
         for (node, port) in NODES.iter().zip(&ports[1..]) {
             text += &format!("NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=1\n");
         }
@@ -130,13 +165,7 @@ impl Cluster {
     }
 
     fn daemon(&self, program: &str, arguments: &[&str]) -> Child {
-        let log = std::fs::File::create(self.path("log").join(format!("{program}.out"))).expect("log");
-        let errors = log.try_clone().expect("log");
-        let mut command = Command::new(program);
-        command.args(arguments).env("PATH", with_sbin()).stdin(Stdio::null()).stdout(log).stderr(errors);
-        command
-            .spawn()
-            .unwrap_or_else(|e| panic!("these tests need {program}: apt-get install slurm-wlm munge: {e}"))
+        started(self.dir.path(), program, arguments)
     }
 
     /// Starts node `node`, from 0, the first time or again.
@@ -150,10 +179,11 @@ impl Cluster {
         }
         // Process numbers of their own: sessions are called by them, and the nodes share their cgroups.
         let script = format!(
-            "hostname {name}; mount --bind {} /run; mount --bind {} /etc/machine-id; \
+            "hostname {name}; mount --bind {} /run; mount --bind {} /etc/machine-id; {}\n \
              echo {} > /proc/sys/kernel/ns_last_pid; exec slurmd -D -N {name} -f {}",
             run.display(),
             id.display(),
+            self.before[node],
             (node + 1) * 6000,
             self.shown("slurm.conf")
         );
@@ -200,6 +230,23 @@ impl Drop for Cluster {
             let _ = writeln!(std::io::stderr(), "{}", self.logs(Path::new("/nonexistent")));
         }
     }
+}
+
+/// A daemon that lives in the folder `dir`, with its output in `log/`.
+pub fn started(dir: &Path, program: &str, arguments: &[&str]) -> Child {
+    let log = std::fs::File::create(dir.join("log").join(format!("{program}.out"))).expect("log");
+    let errors = log.try_clone().expect("log");
+    let mut command = Command::new(program);
+    command.args(arguments).env("PATH", with_sbin()).env("SLURM_CONF", dir.join("slurm.conf"));
+    command.stdin(Stdio::null()).stdout(log).stderr(errors);
+    command
+        .spawn()
+        .unwrap_or_else(|e| panic!("these tests need {program}: scripts/test installs its package: {e}"))
+}
+
+fn host_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").expect("host name");
+    host.trim().split('.').next().unwrap_or_default().to_owned()
 }
 
 fn with_sbin() -> String {
