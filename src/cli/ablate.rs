@@ -77,35 +77,53 @@ struct Step {
     ratio: f64,
 }
 
-/// Prints what each choice is worth and writes it as `ablation.json` into the record.
-pub fn show(dir: &Path) -> anyhow::Result<()> {
-    let by_target = startups(dir)?;
+/// What each choice is worth; `ablation.json`.
+#[derive(Debug, Serialize)]
+pub struct Ablation {
+    schema: u32,
+    steps: Vec<Step>,
+    kept: Vec<Step>,
+    sum_ms: f64,
+    whole_ms: f64,
+}
+
+impl Ablation {
+    /// Read from a record, and written into it.
+    pub fn of(dir: &Path) -> anyhow::Result<Self> {
+        let ablation = computed(&startups(dir)?);
+        std::fs::write(dir.join("ablation.json"), serde_json::to_vec_pretty(&ablation)?)?;
+        Ok(ablation)
+    }
+
+    /// Prints it.
+    pub fn show(&self) {
+        println!("\nwhat each choice is worth, start-up of the workload, medians");
+        self.steps.iter().for_each(print);
+        let (sum, whole) = (self.sum_ms, self.whole_ms);
+        println!("  the steps add up to {sum:+.0} ms of {whole:+.0} ms, {:.1} % off", off(sum, whole));
+        println!("what leaving out would gain, against microvm:own");
+        self.kept.iter().for_each(print);
+    }
+}
+
+fn computed(by_target: &BTreeMap<String, Blocks>) -> Ablation {
     let of = |name: &str| by_target.get(name).cloned().unwrap_or_default();
     let levels = LEVELS.iter().map(|(name, what)| (format!("microvm~{name}"), *what));
     let steps: Vec<(String, &str)> =
         levels.chain(PRODUCT.iter().map(|(name, what)| ((*name).to_owned(), *what))).collect();
-    let Some((first, _)) = steps.first() else { return Ok(()) };
-    let first = of(first);
+    let first = steps.first().map(|(name, _)| of(name)).unwrap_or_default();
     let mut rows = Vec::new();
     for (n, (name, what)) in steps.iter().enumerate() {
         let before = if n == 0 { None } else { Some(of(&steps[n - 1].0)) };
         rows.extend(step(name, what, &of(name), before.as_ref(), &first));
     }
-    println!("\nwhat each choice is worth, start-up of the workload, medians");
-    rows.iter().for_each(print);
-    let (sum, whole) = account(&rows);
-    println!("  the steps add up to {sum:+.0} ms of {whole:+.0} ms, {:.1} % off", off(sum, whole));
-    println!("what leaving out would gain, against microvm:own");
+    let (sum_ms, whole_ms) = account(&rows);
     let own = of("microvm:own");
     let kept: Vec<Step> = KEPT
         .iter()
         .filter_map(|(p, what)| step(&kept_name(p), what, &of(&kept_name(p)), Some(&own), &first))
         .collect();
-    kept.iter().for_each(print);
-    let json =
-        serde_json::json!({ "schema": 1, "steps": rows, "kept": kept, "sum_ms": sum, "whole_ms": whole });
-    std::fs::write(dir.join("ablation.json"), serde_json::to_vec_pretty(&json)?)?;
-    Ok(())
+    Ablation { schema: 1, steps: rows, kept, sum_ms, whole_ms }
 }
 
 fn off(sum: f64, whole: f64) -> f64 {

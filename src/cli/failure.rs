@@ -1,6 +1,7 @@
 //! From an error to what a person reads: one line with what, where and why, a hint where there is one, and the exit
 //! code.
 
+use super::paint::{Tone, err};
 use crate::fleet::FleetError;
 use crate::image::ImageError;
 use crate::image::registry::RegistryError;
@@ -41,11 +42,31 @@ pub fn show(error: &anyhow::Error) -> ExitCode {
     if broken_pipe(error) {
         return ExitCode::SUCCESS;
     }
-    eprintln!("taremark: {}", one_line(error));
-    if let Some(hint) = hint(error) {
-        eprintln!("try: {hint}");
-    }
+    tell(error);
     ExitCode::from(code(error))
+}
+
+/// As a compiler does: `error:` with what and where, and below it what to try.
+pub fn tell(error: &anyhow::Error) {
+    wrong(&one_line(error));
+    try_this(error);
+}
+
+/// What went wrong, and where.
+pub fn wrong(text: &str) {
+    eprintln!("{} {text}", err(Tone::Bad, "error:"));
+}
+
+/// What to try, where that is known.
+pub fn try_this(error: &anyhow::Error) {
+    if let Some(hint) = hint(error) {
+        eprintln!("  {} {hint}", err(Tone::Hint, "try:"));
+    }
+}
+
+/// Something that a reader has to know and that ends nothing.
+pub fn note(text: &str) {
+    eprintln!("{} {text}", err(Tone::Care, "note:"));
 }
 
 /// The whole chain in one line, without what a cause only repeats.
@@ -124,8 +145,8 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
         if let Some(MachineError::Missing { program, .. }) = cause.downcast_ref() {
             return Some(super::doctor::package_of(program));
         }
-        if let Some(RecordError::Misfits(_)) = cause.downcast_ref() {
-            return Some("--leave-out, which merges the rest and lists these".into());
+        if let Some(hint) = cause.downcast_ref().and_then(of_record) {
+            return Some(hint.into());
         }
         if let Some(FleetError::Start { program, .. }) = cause.downcast_ref() {
             return Some(super::doctor::package_of(program));
@@ -163,6 +184,21 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
             Some("another folder, by --out or TAREMARK_STORE".into())
         }
         ErrorKind::StorageFull => Some("free space, or another folder by --out or TAREMARK_STORE".into()),
+        _ => None,
+    }
+}
+
+fn of_record(error: &RecordError) -> Option<&'static str> {
+    match error {
+        RecordError::Misfits(_) => Some("--leave-out, which merges the rest and lists these"),
+        RecordError::Io { source, .. } if source.kind() == ErrorKind::NotFound => {
+            Some("the folder of a record, as `taremark bench --out DIR` makes one")
+        }
+        RecordError::Busy { .. } => Some("the same once that bench has ended"),
+        RecordError::Row { .. } | RecordError::Json { .. } | RecordError::Table { .. } => Some(
+            "another copy of the record; `sha256sum -c SHA256SUMS` in its folder says which file was changed",
+        ),
+        RecordError::Huge { .. } => Some("the folder of a record: this is none, or not whole"),
         _ => None,
     }
 }

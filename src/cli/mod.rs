@@ -22,14 +22,18 @@ mod fleet;
 mod history;
 mod image;
 mod inspect;
+mod json;
 mod kernel;
 mod kill;
 mod learn;
 mod logs;
 mod man;
+mod medians;
 mod merge;
 mod monitor;
 mod others;
+mod paint;
+mod pipe;
 mod port;
 mod profile;
 mod progress;
@@ -42,12 +46,14 @@ mod shard;
 mod stats;
 mod stop;
 mod targets;
+#[cfg(test)]
+mod tests;
 mod time;
 mod vm;
 mod wait;
 mod workloads;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::process::ExitCode;
 
 /// Weighs the box, not the load: start-up, image size and memory of containers and microVMs.
@@ -62,6 +68,16 @@ use std::process::ExitCode;
 pub struct Arguments {
     #[command(subcommand)]
     verb: Verb,
+    /// Colours in what is printed
+    #[arg(
+        long,
+        value_name = "WHEN",
+        value_enum,
+        default_value = "auto",
+        global = true,
+        hide_possible_values = true
+    )]
+    color: paint::When,
 }
 
 #[derive(Debug, Subcommand)]
@@ -129,12 +145,24 @@ enum Verb {
     Man(man::Arguments),
 }
 
+/// The process's arguments; a usage error ends it here, in the colours that are wanted.
+fn parsed() -> Arguments {
+    let color = paint::asked(std::env::args_os()).of_clap();
+    let matches = Arguments::command().color(color).get_matches();
+    Arguments::from_arg_matches(&matches).unwrap_or_else(|e| e.exit())
+}
+
 /// Parses the process's arguments and does what they say.
 pub fn main() -> ExitCode {
-    // A pipe that is closed early (`taremark … | head`) ends the program as it ends any other.
-    let arguments = Arguments::parse();
+    let arguments = parsed();
+    paint::set(arguments.color);
+    pipe::end_when_nobody_reads();
     let _ = crate::target::lookup::own_path();
-    let done = match arguments.verb {
+    done(arguments.verb).unwrap_or_else(|e| failure::show(&e))
+}
+
+fn done(verb: Verb) -> anyhow::Result<ExitCode> {
+    match verb {
         Verb::Bench(a) => bench::run(&a),
         Verb::Doctor(a) => doctor::run(&a),
         Verb::Report(a) => report::run(&a),
@@ -165,6 +193,5 @@ pub fn main() -> ExitCode {
         Verb::Time(a) => time::run(&a),
         Verb::Completions(a) => completions::run(&a),
         Verb::Man(a) => man::run(&a),
-    };
-    done.unwrap_or_else(|e| failure::show(&e))
+    }
 }

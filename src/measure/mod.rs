@@ -21,5 +21,6 @@ pub mod schedule;
 pub mod session;
 mod sharing;
 mod timeline;
+pub mod transfer;
 
 pub use error::MeasureError;

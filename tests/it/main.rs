@@ -57,4 +57,5 @@ mod share;
 mod store;
 mod support;
 mod targets;
+mod terminal;
 mod vm;

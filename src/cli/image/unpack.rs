@@ -1,5 +1,6 @@
 //! `taremark image unpack`.
 
+use crate::cli::json::Json;
 use crate::image::store::Store;
 use anyhow::Context;
 use std::path::PathBuf;
@@ -12,6 +13,8 @@ pub struct Arguments {
     /// Write one tree of all layers into this new folder, instead of the layers into the store
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
+    #[command(flatten)]
+    json: Json,
 }
 
 /// Prints the layers' folders, top first, as overlayfs takes them.
@@ -19,10 +22,9 @@ pub fn run(store: &Store, a: &Arguments) -> anyhow::Result<()> {
     let image = store.resolve(&a.reference)?;
     if let Some(dir) = &a.to {
         std::fs::create_dir(dir).with_context(|| format!("create {}", dir.display()))?;
-        return image.flatten_to(store, dir).with_context(|| format!("unpack {}", a.reference));
+        image.flatten_to(store, dir).with_context(|| format!("unpack {}", a.reference))?;
+        return a.json.or(&[dir], || ());
     }
-    for dir in image.lower_dirs(store).with_context(|| format!("unpack {}", a.reference))? {
-        println!("{}", dir.display());
-    }
-    Ok(())
+    let dirs = image.lower_dirs(store).with_context(|| format!("unpack {}", a.reference))?;
+    a.json.or(&dirs, || dirs.iter().for_each(|dir| println!("{}", dir.display())))
 }
