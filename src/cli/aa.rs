@@ -3,6 +3,7 @@
 
 use super::bench::interruptible;
 use super::failure::{FAILED, Usage};
+use super::json::Json;
 use super::kernel::MachineArguments;
 use super::progress::Shown;
 use super::{profile::Profile, targets, workloads};
@@ -38,6 +39,8 @@ pub struct Arguments {
     /// No progress
     #[arg(long)]
     quiet: bool,
+    #[command(flatten)]
+    json: Json,
     #[command(flatten)]
     machine: MachineArguments,
 }
@@ -75,14 +78,19 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             logs: Logs::default(),
             spent_s: 0.0,
         };
-        let ended = measure(&mut bench, &dir, Shown::new(arguments.quiet))?;
+        let shown = Shown::new(arguments.quiet).of(&plan);
+        let ended = measure(&mut bench, &dir, shown)?;
         if ended.interrupted {
             break;
         }
         found.push(compared(&dir)?);
-        show(number + 1, &found[found.len() - 1]);
+        if !arguments.json.json {
+            show(number + 1, &found[found.len() - 1]);
+        }
     }
-    Ok(conclude(&found))
+    let outcome = Outcome::of(found);
+    arguments.json.or(&outcome, || outcome.show())?;
+    Ok(if outcome.alarms > outcome.allowed { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
 }
 
 fn plan(arguments: &Arguments, number: u32) -> Plan {
@@ -142,20 +150,44 @@ fn show(number: u32, line: &Line) {
     );
 }
 
-fn conclude(found: &[Line]) -> ExitCode {
-    let alarms = found.iter().filter(|l| is_alarm(l)).count();
-    let mut apart: Vec<f64> =
-        found.iter().filter_map(|l| l.ratio).map(|r| (r.value - 1.0).abs() * 100.0).collect();
-    apart.sort_by(f64::total_cmp);
-    let allowed = allowed(found.len());
-    println!(
-        "{alarms} false alarms in {} sessions; chance alone gives up to {allowed} nineteen times of twenty",
-        found.len()
-    );
-    if let (Some(middle), Some(most)) = (crate::stats::median(&apart), apart.last()) {
-        println!("noise floor of start-up: {middle:.2} % in the median session, {most:.2} % at most");
+/// What all sessions together say.
+#[derive(serde::Serialize)]
+struct Outcome {
+    schema: u32,
+    /// A line a session.
+    sessions: Vec<Line>,
+    alarms: usize,
+    /// Alarms that chance alone gives nineteen times of twenty.
+    allowed: usize,
+    /// Median over the sessions of how far the ratio is from one, per cent.
+    floor_median_percent: Option<f64>,
+    /// The farthest.
+    floor_most_percent: Option<f64>,
+}
+
+impl Outcome {
+    fn of(sessions: Vec<Line>) -> Self {
+        let apart: Vec<f64> =
+            sessions.iter().filter_map(|l| l.ratio).map(|r| (r.value - 1.0).abs() * 100.0).collect();
+        Self {
+            schema: 1,
+            alarms: sessions.iter().filter(|l| is_alarm(l)).count(),
+            allowed: allowed(sessions.len()),
+            floor_median_percent: crate::stats::median(&apart),
+            floor_most_percent: apart.into_iter().reduce(f64::max),
+            sessions,
+        }
     }
-    if alarms > allowed { ExitCode::from(FAILED) } else { ExitCode::SUCCESS }
+
+    fn show(&self) {
+        let (alarms, n, allowed) = (self.alarms, self.sessions.len(), self.allowed);
+        println!(
+            "{alarms} false alarms in {n} sessions; by chance up to {allowed}, nineteen times of twenty"
+        );
+        if let (Some(middle), Some(most)) = (self.floor_median_percent, self.floor_most_percent) {
+            println!("noise floor of start-up: {middle:.2} % in the median session, {most:.2} % at most");
+        }
+    }
 }
 
 /// Least number of alarms that, at a rate of 5 %, is not exceeded in 95 % of such series.

@@ -5,7 +5,7 @@ use super::failure::Usage;
 use super::kernel::MachineArguments;
 use crate::measure::session::Session;
 use crate::record::reader;
-use crate::report::ablation::{self, Choice, Question, Step};
+use crate::report::ablation::{self, Ablation, Choice, Question, Step};
 use crate::target::Target;
 use crate::target::microvm::{MicroVmOptions, MicroVmTarget};
 use crate::target::microvm_console::{ConsoleTarget, LEVELS};
@@ -90,20 +90,24 @@ fn question() -> Question {
     }
 }
 
-/// Prints what each choice is worth, and writes it into the record with its chart.
-pub fn show(dir: &Path) -> anyhow::Result<()> {
+/// What each choice is worth, written into the record with its chart.
+pub fn of(dir: &Path) -> anyhow::Result<Ablation> {
     let record = reader::read(dir)?;
     let ablation = ablation::of(&record, &question())
         .ok_or_else(|| Usage { what: format!("{} holds no start-up", dir.display()) })?;
+    ablation::write(dir, &ablation)?;
+    Ok(ablation)
+}
+
+/// Prints it.
+pub fn show(ablation: &Ablation, dir: &Path) {
     println!("\nwhat each choice is worth, start-up of the workload, medians, 95 % intervals");
     ablation.steps.iter().for_each(print);
     let (sum, whole) = (ablation.sum_ms, ablation.whole_ms);
     println!("  the steps add up to {sum:+.0} ms of {whole:+.0} ms, {:.1} % off", ablation.off() * 100.0);
     println!("beside {OWN}: what leaving out would gain, and what more would cost");
     ablation.aside.iter().for_each(print);
-    ablation::write(dir, &ablation)?;
     println!("chart: {}", dir.join("ablation.svg").display());
-    Ok(())
 }
 
 fn print(step: &Step) {

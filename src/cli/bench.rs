@@ -9,10 +9,11 @@ use crate::image::store::Store;
 use crate::measure::bench::{Bench, Ended};
 use crate::measure::pilot::Logs;
 use crate::measure::session::{Session, clean_dead};
-use crate::measure::{environment, images};
+use crate::measure::{environment, images, transfer};
 use crate::record::schema::{Plan, SCHEMA, Schedule};
 use crate::record::shard::Shard;
 use crate::record::{now_utc, writer::Writer};
+use crate::report::Figures;
 use crate::sys::affinity;
 use crate::workload::{Readiness, Workload};
 use anyhow::Context;
@@ -94,6 +95,9 @@ pub struct Arguments {
     /// No progress
     #[arg(long)]
     quiet: bool,
+    /// For programs: how it ended and all figures instead of the table
+    #[arg(long)]
+    json: bool,
     /// What each choice that makes microvm quick is worth: a waterfall from what a user types
     #[arg(long, value_name = "TARGET", value_parser = super::ablate::named, conflicts_with_all = ["targets", "resume"])]
     ablate: Option<String>,
@@ -143,7 +147,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let limits = images::Limits { cpus: plan.cpus, memory_bytes: plan.memory_bytes };
     let ready = chosen.iter().map(|w| images::ready(&store, w, limits));
-    let ready = ready.collect::<Result<Vec<_>, _>>()?;
+    let mut ready = ready.collect::<Result<Vec<_>, _>>()?;
+    // What is taken up has its sizes already.
+    for weighed in ready.iter_mut().filter(|_| resumed.is_none()) {
+        transfer::weigh(&store, weighed)?;
+    }
     plan.targets = targets.iter().map(|t| t.facts().clone()).collect();
     plan.workloads = ready.iter().map(|r| r.facts.clone()).collect();
     if let Some(resumed) = &resumed {
@@ -165,13 +173,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         logs: Logs::default(),
         spent_s: 0.0,
     };
+    let shown = shown.of(&plan);
     let (ended, why) = measure(&mut bench, &out, resumed, shown)?;
     drop(session);
-    let code = finish(&out, why, ended, !arguments.no_report)?;
-    if arguments.ablate.is_some() {
-        super::ablate::show(&out)?;
-    }
-    Ok(code)
+    finish(arguments, &out, why, ended)
 }
 
 fn new_folder(arguments: &Arguments) -> anyhow::Result<PathBuf> {
@@ -239,9 +244,41 @@ fn measure(
     Ok((ended, why))
 }
 
-fn finish(out: &Path, why: &str, ended: Ended, report: bool) -> anyhow::Result<ExitCode> {
-    if report {
-        super::report::show(out)?;
+/// What `--json` prints.
+#[derive(serde::Serialize)]
+struct Outcome<'a> {
+    schema: u32,
+    record: &'a Path,
+    /// As in plan.json.
+    ended_by: &'a str,
+    runs: u32,
+    failed: u32,
+    /// None without a report.
+    page: Option<&'a Path>,
+    notes: &'a [String],
+    figures: Option<&'a Figures>,
+    ablation: Option<crate::report::ablation::Ablation>,
+}
+
+fn finish(arguments: &Arguments, out: &Path, why: &str, ended: Ended) -> anyhow::Result<ExitCode> {
+    let rendered = (!arguments.no_report).then(|| super::report::render(out)).transpose()?;
+    let ablation = arguments.ablate.as_ref().map(|_| super::ablate::of(out)).transpose()?;
+    if arguments.json {
+        let outcome = Outcome {
+            schema: SCHEMA,
+            record: out,
+            ended_by: why,
+            runs: ended.runs,
+            failed: ended.failed,
+            page: rendered.as_ref().map(|r| r.page.as_path()),
+            notes: rendered.as_ref().map_or(&[][..], |r| &r.warnings),
+            figures: rendered.as_ref().map(|r| &r.figures),
+            ablation,
+        };
+        super::json::print(&outcome)?;
+    } else {
+        rendered.iter().for_each(super::report::show);
+        ablation.iter().for_each(|a| super::ablate::show(a, out));
     }
     if ended.interrupted {
         eprintln!("interrupted after {} runs; what was measured is kept", ended.runs);

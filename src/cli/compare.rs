@@ -1,6 +1,7 @@
 //! `taremark compare`: by how much two records differ and how surely, and whether gates hold.
 
 use super::failure::{FAILED, Usage};
+use super::paint::{Tone, out};
 use crate::record::merge::{MergedRecord, is_merged};
 use crate::record::reader::{self, Record};
 use crate::report::compare::{Line, Refusal, Side, lines, refusals};
@@ -144,7 +145,7 @@ fn end(
         broken,
     };
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&outcome)?);
+        super::json::print(&outcome)?;
     } else {
         show(&outcome);
     }
@@ -165,7 +166,7 @@ fn place(text: &str) -> (PathBuf, Option<&str>) {
 
 fn read(dir: &Path, target: Option<&str>) -> anyhow::Result<Record> {
     let record = reader::read(dir).with_context(|| format!("compare {}", dir.display()))?;
-    record.warnings.iter().for_each(|w| eprintln!("note: {w}"));
+    record.warnings.iter().for_each(|w| super::failure::note(w));
     if let Some(target) = target {
         has_target(&names_of(&record), dir, target)?;
     }
@@ -225,16 +226,24 @@ fn show(outcome: &Outcome) {
                 (false, _) => "two sessions",
             },
             number(line.p),
-            line.verdict
+            said(line.verdict)
         );
     }
     for gate in &outcome.gates {
         let held = match gate.held {
-            Held::Kept => "kept",
-            Held::Broken => "BROKEN",
-            Held::Undecided => "undecided: more runs would tell",
+            Held::Kept => out(Tone::Good, "kept"),
+            Held::Broken => out(Tone::Bad, "BROKEN"),
+            Held::Undecided => out(Tone::Care, "undecided: more runs would tell"),
         };
         println!("gate {} for {} on {}: {held}", gate.gate, gate.workload, gate.target);
+    }
+}
+
+fn said(verdict: &str) -> String {
+    match verdict {
+        "more" => out(Tone::Bad, verdict),
+        "less" => out(Tone::Good, verdict),
+        _ => verdict.to_owned(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the verbs for containers have in common.
 
+use super::failure::note;
 use crate::life::LifeError;
 use crate::life::folder::{Folder, Root, default_root};
 use crate::life::recover::recover;
@@ -14,7 +15,7 @@ pub fn open() -> anyhow::Result<Root> {
         Root::open(&path).with_context(|| format!("open the containers' folder {}", path.display()))?;
     // One container that cannot be helped must not keep others from being listed, stopped or removed.
     if let Err(e) = recover(&root) {
-        eprintln!("taremark: set right what a killed command left: {}", e.chain());
+        note(&format!("set right what a killed command left: {}", e.chain()));
     }
     Ok(root)
 }

@@ -3,6 +3,7 @@
 use super::bench::interruptible;
 use super::bytes;
 use super::failure::Usage;
+use super::json::Json;
 use super::kernel::MachineArguments;
 use super::targets;
 use crate::image::store::Store;
@@ -54,6 +55,8 @@ pub struct Arguments {
     /// No progress
     #[arg(long, short)]
     quiet: bool,
+    #[command(flatten)]
+    json: Json,
     #[command(flatten)]
     machine: MachineArguments,
 }
@@ -111,11 +114,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     let density = measured?;
     density.write(&out)?;
-    match write(&out)? {
-        Some(summary) => show(&density.header, &summary),
-        None => println!("fewer than two instances fit: {}", density.header.ended_by),
-    }
-    println!("{}", out.display());
+    let summary = write(&out)?;
+    let told = serde_json::json!({ "schema": 1, "record": out, "plan": density.header, "summary": summary });
+    arguments.json.or(&told, || {
+        match &summary {
+            Some(summary) => show(&density.header, summary),
+            None => println!("fewer than two instances fit: {}", density.header.ended_by),
+        }
+        println!("{}", out.display());
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,6 +1,7 @@
 //! `taremark doctor`: each target is tried with a real run, so that what is called usable has just been used.
 
 use super::failure::{LACKS, one_line};
+use super::paint::{Tone, out};
 use super::{kernel, targets};
 use crate::image::store::Store;
 use crate::measure::images::{Limits, Ready, ready};
@@ -107,9 +108,9 @@ fn clean_containers() -> anyhow::Result<Vec<String>> {
 
 fn show(finding: &Finding) {
     let state = match finding.state {
-        State::Usable => "usable",
-        State::Degraded => "degraded",
-        State::NotUsable => "not usable",
+        State::Usable => out(Tone::Good, "usable"),
+        State::Degraded => out(Tone::Care, "degraded"),
+        State::NotUsable => out(Tone::Bad, "not usable"),
         State::Absent => return,
     };
     let took = finding.startup_ms.map(|ms| format!("  hello in {ms:.1} ms")).unwrap_or_default();
@@ -119,7 +120,7 @@ fn show(finding: &Finding) {
         indented(&finding.why);
     }
     if !finding.mend.is_empty() {
-        indented(&format!("try: {}", finding.mend));
+        indented(&format!("{} {}", out(Tone::Hint, "try:"), finding.mend));
     }
 }
 

@@ -1,6 +1,7 @@
 //! From an error to what a person reads: one line with what, where and why, a hint where there is one, and the exit
 //! code.
 
+use super::paint::{Tone, err};
 use crate::fleet::FleetError;
 use crate::image::ImageError;
 use crate::image::registry::RegistryError;
@@ -44,24 +45,31 @@ pub fn show(error: &anyhow::Error) -> ExitCode {
     if broken_pipe(error) {
         return ExitCode::SUCCESS;
     }
-    eprintln!("taremark: {}", one_line(error));
-    if let Some(hint) = hint(error) {
-        eprintln!("try: {hint}");
-    }
+    tell(error);
     ExitCode::from(code(error))
 }
 
-/// A pipe that is closed early (`taremark … | head`) ends the program without a word, as it ends any other. The signal
-/// for it stays ignored: a monitor outlives whoever read from it.
-pub fn end_quietly_with_the_reader() {
-    let usual = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |told| {
-        let said = told.payload_as_str().unwrap_or_default();
-        if said.starts_with("failed printing to std") && said.contains("Broken pipe") {
-            std::process::exit(0);
-        }
-        usual(told);
-    }));
+/// As a compiler does: `error:` with what and where, and below it what to try.
+pub fn tell(error: &anyhow::Error) {
+    wrong(&one_line(error));
+    try_this(error);
+}
+
+/// What went wrong, and where.
+pub fn wrong(text: &str) {
+    eprintln!("{} {text}", err(Tone::Bad, "error:"));
+}
+
+/// What to try, where that is known.
+pub fn try_this(error: &anyhow::Error) {
+    if let Some(hint) = hint(error) {
+        eprintln!("  {} {hint}", err(Tone::Hint, "try:"));
+    }
+}
+
+/// Something that a reader has to know and that ends nothing.
+pub fn note(text: &str) {
+    eprintln!("{} {text}", err(Tone::Care, "note:"));
 }
 
 /// The whole chain in one line, without what a cause only repeats.
@@ -149,13 +157,8 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
         if let Some(MachineError::Missing { program, .. }) = cause.downcast_ref() {
             return Some(super::doctor::package_of(program));
         }
-        if let Some(RecordError::Huge { .. }) = cause.downcast_ref() {
-            return Some(
-                "`taremark merge RECORD -o OUT`, which reads it in pieces, then `taremark report OUT`".into(),
-            );
-        }
-        if let Some(RecordError::Misfits(_)) = cause.downcast_ref() {
-            return Some("--leave-out, which merges the rest and lists these".into());
+        if let Some(hint) = cause.downcast_ref().and_then(of_record) {
+            return Some(hint.into());
         }
         match cause.downcast_ref() {
             Some(FleetError::None { .. }) => {
@@ -213,6 +216,23 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
 /// Whether a program of Slurm found no cluster to ask.
 fn of_no_cluster(why: &str) -> bool {
     ["configuration source", "Unable to contact slurm controller"].iter().any(|w| why.contains(w))
+}
+
+fn of_record(error: &RecordError) -> Option<&'static str> {
+    match error {
+        RecordError::Misfits(_) => Some("--leave-out, which merges the rest and lists these"),
+        RecordError::Io { source, .. } if source.kind() == ErrorKind::NotFound => {
+            Some("the folder of a record, as `taremark bench --out DIR` makes one")
+        }
+        RecordError::Busy { .. } => Some("the same once that bench has ended"),
+        RecordError::Row { .. } | RecordError::Json { .. } | RecordError::Table { .. } => Some(
+            "another copy of the record; `sha256sum -c SHA256SUMS` in its folder says which file was changed",
+        ),
+        RecordError::Huge { .. } => {
+            Some("`taremark merge RECORD -o OUT`, which reads a record in pieces, then `taremark report OUT`")
+        }
+        _ => None,
+    }
 }
 
 fn of_registry(error: &RegistryError) -> Option<String> {

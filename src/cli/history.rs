@@ -1,6 +1,7 @@
 //! `taremark history`: many records in the order of time.
 
 use super::failure::Usage;
+use super::paint::{Tone, out};
 use crate::record::reader::{self, Record};
 use crate::record::schema::unit_of;
 use crate::report::history::{Series, of, sparkline};
@@ -77,6 +78,7 @@ fn show(series: &Series, metric: &str, unit: &str) {
     for step in &series.changes {
         let by = (step.after / step.before - 1.0) * 100.0;
         let (from, to) = (value(step.before), value(step.after));
-        println!("  {by:+.1} % from {} on: {from} -> {to}, p = {:.4}", step.started_utc, step.p);
+        let by = out(if by > 0.0 { Tone::Bad } else { Tone::Good }, &format!("{by:+.1} %"));
+        println!("  {by} from {} on: {from} -> {to}, p = {:.4}", step.started_utc, step.p);
     }
 }

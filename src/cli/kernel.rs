@@ -1,6 +1,7 @@
 //! `taremark kernel`: fetch and ls; and the arguments that say which machine a target uses.
 
 use super::bytes::decimal;
+use super::json::Json;
 use crate::machine::accelerator::Wanted;
 use crate::machine::{cache, kernel};
 use crate::target::microvm::MicroVmOptions;
@@ -18,16 +19,13 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Download the distribution's kernel for clouds, check it and unpack it into the cache; nothing is installed
-    Fetch,
+    Fetch(Json),
     /// Build a small kernel for machines from the distribution's source; takes minutes, once
     Build(BuildArguments),
     /// List the kernels in the cache; those that machines boot are marked
-    Ls(LsArguments),
+    Ls(Json),
     /// Boot this kernel from now on: target microvm the distribution's, microvm:own a built one
-    Use {
-        /// Name, as `kernel ls` shows it
-        name: String,
-    },
+    Use(UseArguments),
 }
 
 #[derive(Debug, clap::Args)]
@@ -44,13 +42,16 @@ struct BuildArguments {
     /// Build a kernel that is there once more, and fail if its bytes differ
     #[arg(long)]
     again: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 #[derive(Debug, clap::Args)]
-struct LsArguments {
-    /// As JSON
-    #[arg(long)]
-    json: bool,
+struct UseArguments {
+    /// Name, as `kernel ls` shows it
+    name: String,
+    #[command(flatten)]
+    json: Json,
 }
 
 /// Which kernel and accelerator machines use.
@@ -90,19 +91,33 @@ impl MachineArguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let cache_dir = cache::dir();
     match &arguments.verb {
-        Verb::Fetch => show(&kernel::fetch(&cache_dir).context("fetch the kernel for machines")?)?,
+        Verb::Fetch(json) => {
+            tell(*json, &kernel::fetch(&cache_dir).context("fetch the kernel for machines")?)?;
+        }
         Verb::Build(b) => build(b, &cache_dir)?,
-        Verb::Ls(ls) => list(ls, &cache_dir)?,
-        Verb::Use { name } => show(&kernel::choose(&cache_dir, name)?)?,
+        Verb::Ls(ls) => list(*ls, &cache_dir)?,
+        Verb::Use(u) => tell(u.json, &kernel::choose(&cache_dir, &u.name)?)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(kernel: &kernel::Kernel) -> anyhow::Result<()> {
-    let size = std::fs::metadata(&kernel.vmlinux)?.len();
-    println!("{} ({}), {}, {} modules", kernel.release, kernel.version, decimal(size), kernel.modules.len());
+fn tell(json: Json, kernel: &kernel::Kernel) -> anyhow::Result<()> {
+    json.or(&as_json(kernel), || show(kernel))
+}
+
+fn show(kernel: &kernel::Kernel) {
+    let size = decimal(length(kernel));
+    println!("{} ({}), {size}, {} modules", kernel.release, kernel.version, kernel.modules.len());
     println!("{}", kernel.vmlinux.display());
-    Ok(())
+}
+
+fn length(kernel: &kernel::Kernel) -> u64 {
+    std::fs::metadata(&kernel.vmlinux).map_or(0, |m| m.len())
+}
+
+fn as_json(kernel: &kernel::Kernel) -> serde_json::Value {
+    serde_json::json!({ "release": kernel.release, "version": kernel.version, "origin": kernel.origin.name(),
+        "vmlinux": kernel.vmlinux, "bytes": length(kernel), "modules": kernel.modules.len() })
 }
 
 fn build(arguments: &BuildArguments, cache_dir: &Path) -> anyhow::Result<()> {
@@ -115,31 +130,35 @@ fn build(arguments: &BuildArguments, cache_dir: &Path) -> anyhow::Result<()> {
     };
     let built = kernel::build(cache_dir, &build).context("build a kernel for machines")?;
     let seconds = from.elapsed().as_secs();
-    println!(
-        "{} {}",
-        built.name,
-        if built.made { format!("built in {seconds} s") } else { "is in the cache".into() }
-    );
-    println!("sha256:{}", built.digest);
-    show(&built.kernel)
+    let mut told = as_json(&built.kernel);
+    told["name"] = built.name.clone().into();
+    told["digest"] = format!("sha256:{}", built.digest).into();
+    told["made"] = built.made.into();
+    arguments.json.or(&told, || {
+        let how = if built.made { format!("built in {seconds} s") } else { "is in the cache".into() };
+        println!("{} {how}", built.name);
+        println!("sha256:{}", built.digest);
+        show(&built.kernel);
+    })
 }
 
-fn list(arguments: &LsArguments, cache_dir: &Path) -> anyhow::Result<()> {
+fn list(json: Json, cache_dir: &Path) -> anyhow::Result<()> {
     let kernels = kernel::list(cache_dir);
-    if arguments.json {
+    if json.json {
         let row = |s: &kernel::Stored| {
-            serde_json::json!({ "name": s.name, "release": s.kernel.release, "version": s.kernel.version,
-                "origin": s.kernel.origin.name(), "used": s.used, "vmlinux": s.kernel.vmlinux })
+            let mut row = as_json(&s.kernel);
+            row["name"] = s.name.clone().into();
+            row["used"] = s.used.into();
+            row
         };
         let rows: Vec<_> = kernels.iter().map(row).collect();
-        println!("{}", serde_json::json!({ "schema": 1, "kernels": rows }));
-        return Ok(());
+        return super::json::print(&serde_json::json!({ "schema": 1, "kernels": rows }));
     }
     if kernels.is_empty() {
         println!("no kernels; `taremark kernel fetch` or `taremark kernel build` makes one");
     }
     for s in &kernels {
-        let size = std::fs::metadata(&s.kernel.vmlinux).map_or(0, |m| m.len());
+        let size = length(&s.kernel);
         let mark = if s.used { "*" } else { " " };
         println!("{mark} {}  {} ({}), {}", s.name, s.kernel.release, s.kernel.version, decimal(size));
     }

@@ -1,6 +1,7 @@
 //! `taremark learn`: lessons that do the thing on this machine.
 
 use super::failure::{FAILED, Usage};
+use super::paint::{Tone, out};
 use crate::lesson::{Lesson, Part, Question, Room, all};
 use crate::machine::{cache, kernel};
 use crate::record::lessons::{self, Step, Taught};
@@ -24,42 +25,69 @@ pub struct Arguments {
     /// Put what was said into the record DIR and render its report again
     #[arg(long, value_name = "DIR")]
     into: Option<PathBuf>,
+    /// For programs: the list, or what was done and said; nobody is asked
+    #[arg(long)]
+    json: bool,
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let lessons = all()?;
     let Some(chosen) = choose(arguments, &lessons)? else {
-        for lesson in &lessons {
-            println!("{:<22} {}", lesson.name, lesson.title);
-        }
-        println!("\ntaremark learn LESSON");
+        list(&lessons, arguments.json)?;
         return Ok(ExitCode::SUCCESS);
     };
     if let Some(dir) = &arguments.into {
         // Before minutes are spent: whether it is a record at all.
         crate::record::reader::read(dir)?;
     }
-    let waits = !arguments.yes && std::io::stdin().is_terminal();
+    let manner = Manner {
+        waits: !arguments.yes && !arguments.json && std::io::stdin().is_terminal(),
+        silent: arguments.json,
+    };
     let mut taught = Vec::new();
     for lesson in chosen {
         if lesson.boots_machine() {
             kernel::find(&cache::dir(), None)
                 .with_context(|| format!("lesson {} boots a machine", lesson.name))?;
         }
-        let Some(one) = teach(lesson, waits)? else { return Ok(ExitCode::from(FAILED)) };
+        let Some(one) = teach(lesson, manner)? else { return Ok(ExitCode::from(FAILED)) };
         taught.push(one);
     }
+    if arguments.json {
+        super::json::print(&serde_json::json!({ "schema": 1, "lessons": taught }))?;
+    }
     if let Some(dir) = &arguments.into {
-        keep(dir, taught)?;
+        let page = keep(dir, taught)?;
+        if !arguments.json {
+            println!("report: {}", page.display());
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn keep(dir: &Path, taught: Vec<Taught>) -> anyhow::Result<()> {
-    lessons::write(dir, taught).context("keep the lessons")?;
-    let rendered = crate::report::render(dir)?;
-    println!("report: {}", rendered.page.display());
+/// How a lesson is held.
+#[derive(Debug, Clone, Copy)]
+struct Manner {
+    /// For Enter and for answers.
+    waits: bool,
+    /// Nothing is printed.
+    silent: bool,
+}
+
+fn list(lessons: &[Lesson], json: bool) -> anyhow::Result<()> {
+    if json {
+        let row = |l: &Lesson| serde_json::json!({ "name": l.name, "title": l.title });
+        let rows: Vec<_> = lessons.iter().map(row).collect();
+        return super::json::print(&serde_json::json!({ "schema": 1, "lessons": rows }));
+    }
+    lessons.iter().for_each(|l| println!("{:<22} {}", l.name, l.title));
+    println!("\ntaremark learn LESSON");
     Ok(())
+}
+
+fn keep(dir: &Path, taught: Vec<Taught>) -> anyhow::Result<PathBuf> {
+    lessons::write(dir, taught).context("keep the lessons")?;
+    Ok(crate::report::render(dir)?.page)
 }
 
 fn choose<'a>(arguments: &Arguments, lessons: &'a [Lesson]) -> anyhow::Result<Option<Vec<&'a Lesson>>> {
@@ -103,15 +131,20 @@ fn shell_lines(command: &str, width: usize) -> Vec<String> {
 }
 
 /// What was said; none where a command failed.
-fn teach(lesson: &Lesson, waits: bool) -> anyhow::Result<Option<Taught>> {
+fn teach(lesson: &Lesson, manner: Manner) -> anyhow::Result<Option<Taught>> {
     let own = std::env::current_exe().context("find own path")?;
     let room = Room::new(own.parent().unwrap_or(&own)).context("make a folder for the lesson")?;
-    println!("\n{}\n{}\n", lesson.title, "=".repeat(lesson.title.chars().count()));
+    let say = |text: &str| {
+        if !manner.silent {
+            println!("{text}");
+        }
+    };
+    say(&format!("\n{}\n{}\n", out(Tone::Head, &lesson.title), "=".repeat(lesson.title.chars().count())));
     let mut steps = Vec::new();
     for part in &lesson.parts {
         match part {
             Part::Words(words) => {
-                println!("{}\n", super::doctor::textwrap(words, 78).join("\n"));
+                say(&format!("{}\n", super::doctor::textwrap(words, 78).join("\n")));
                 steps.push(Step {
                     words: words.clone(),
                     command: String::new(),
@@ -121,19 +154,20 @@ fn teach(lesson: &Lesson, waits: bool) -> anyhow::Result<Option<Taught>> {
             }
             Part::Command(command) => {
                 let lines = shell_lines(command, 70);
-                println!("    $ {}", lines.join(" \\\n          "));
-                if waits {
+                say(&format!("    $ {}", out(Tone::Head, &lines.join(" \\\n          "))));
+                if manner.waits {
                     print!("    (Enter runs it) ");
                     std::io::stdout().flush()?;
                     std::io::stdin().lock().read_line(&mut String::new())?;
                 }
                 let from = Instant::now();
                 let said = room.run(command, false).context("run a shell")?;
-                said.text.lines().for_each(|line| println!("    {line}"));
-                println!();
+                said.text.lines().for_each(|line| say(&format!("    {line}")));
+                say("");
                 if said.code != Some(0) {
                     let end = said.code.map_or("by a signal".into(), |code| format!("with code {code}"));
-                    eprintln!("taremark: lesson {}: this command ended {end}: {command}", lesson.name);
+                    let name = &lesson.name;
+                    super::failure::wrong(&format!("lesson {name}: this command ended {end}: {command}"));
                     return Ok(None);
                 }
                 let took_ms = (from.elapsed().as_secs_f64() * 1e5).round() / 100.0;
@@ -141,7 +175,9 @@ fn teach(lesson: &Lesson, waits: bool) -> anyhow::Result<Option<Taught>> {
             }
         }
     }
-    ask(&lesson.question, waits)?;
+    if !manner.silent {
+        ask(&lesson.question, manner.waits)?;
+    }
     let Question { asks, answers, right, why } = lesson.question.clone();
     Ok(Some(Taught {
         name: lesson.name.clone(),

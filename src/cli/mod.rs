@@ -25,16 +25,20 @@ mod healthcheck;
 mod history;
 mod image;
 mod inspect;
+mod json;
 mod kernel;
 mod kill;
 mod learn;
 mod least;
 mod logs;
 mod man;
+mod medians;
 mod merge;
 mod monitor;
 mod others;
+mod paint;
 mod pause;
+mod pipe;
 mod port;
 mod profile;
 mod progress;
@@ -51,13 +55,15 @@ mod stop;
 mod table;
 mod targets;
 mod template;
+#[cfg(test)]
+mod tests;
 mod time;
 mod vm;
 mod volume;
 mod wait;
 mod workloads;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::process::ExitCode;
 
 /// Weighs the box, not the load: start-up, image size and memory of containers and microVMs.
@@ -72,6 +78,16 @@ use std::process::ExitCode;
 pub struct Arguments {
     #[command(subcommand)]
     verb: Verb,
+    /// Colours in what is printed
+    #[arg(
+        long,
+        value_name = "WHEN",
+        value_enum,
+        default_value = "auto",
+        global = true,
+        hide_possible_values = true
+    )]
+    color: paint::When,
 }
 
 #[derive(Debug, Subcommand)]
@@ -155,15 +171,27 @@ enum Verb {
     Man(man::Arguments),
 }
 
+/// The process's arguments; a usage error has the colours that are wanted.
+fn parsed() -> Result<Arguments, clap::Error> {
+    let color = paint::asked(std::env::args_os()).of_clap();
+    let matches = Arguments::command().color(color).try_get_matches()?;
+    Arguments::from_arg_matches(&matches)
+}
+
 /// Parses the process's arguments and does what they say.
 pub fn main() -> ExitCode {
-    failure::end_quietly_with_the_reader();
-    let arguments = match Arguments::try_parse() {
+    let arguments = match parsed() {
         Ok(arguments) => arguments,
         Err(e) => return not_parsed(&e),
     };
+    paint::set(arguments.color);
+    pipe::end_when_nobody_reads();
     let _ = crate::target::lookup::own_path();
-    let done = match arguments.verb {
+    done(arguments.verb).unwrap_or_else(|e| failure::show(&e))
+}
+
+fn done(verb: Verb) -> anyhow::Result<ExitCode> {
+    match verb {
         Verb::Bench(a) => bench::run(&a),
         Verb::Doctor(a) => doctor::run(&a),
         Verb::Report(a) => report::run(&a),
@@ -202,8 +230,7 @@ pub fn main() -> ExitCode {
         Verb::Time(a) => time::run(&a),
         Verb::Completions(a) => completions::run(&a),
         Verb::Man(a) => man::run(&a),
-    };
-    done.unwrap_or_else(|e| failure::show(&e))
+    }
 }
 
 /// Prints it. Where the exit code may be the workload's, a mistake in the arguments is told from that as podman does.

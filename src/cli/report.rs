@@ -1,8 +1,11 @@
 //! `taremark report`: from a record alone.
 
+use super::doctor::textwrap;
 use super::failure::Usage;
+use super::paint::{Tone, out};
 use crate::record::merge::is_merged;
 use crate::report::export::Format;
+use crate::report::{Figures, Rendered};
 use anyhow::Context;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -23,6 +26,19 @@ pub struct Arguments {
     /// Write the export into this file, by way of one beside it
     #[arg(long, value_name = "FILE", requires = "export")]
     output: Option<PathBuf>,
+    /// For programs: all figures instead of the table
+    #[arg(long, conflicts_with = "export")]
+    json: bool,
+}
+
+/// What `--json` prints.
+#[derive(serde::Serialize)]
+struct Told<'a> {
+    schema: u32,
+    record: &'a Path,
+    page: &'a Path,
+    notes: &'a [String],
+    figures: &'a Figures,
 }
 
 fn format(text: &str) -> Result<Format, String> {
@@ -35,9 +51,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         (Some(format), dir) => export(format, dir.as_deref(), arguments.output.as_deref())?,
         (None, Some(dir)) if is_merged(dir) => {
             let rendered = crate::report::fleet::render(dir, &arguments.by);
-            say(&rendered.with_context(|| format!("report on {}", dir.display()))?);
+            let rendered = rendered.with_context(|| format!("report on {}", dir.display()))?;
+            say(dir, &rendered, arguments.json)?;
         }
-        (None, Some(dir)) => show(dir)?,
+        (None, Some(dir)) => say(dir, &render(dir)?, arguments.json)?,
         (None, None) => {}
     }
     Ok(ExitCode::SUCCESS)
@@ -55,7 +72,7 @@ fn export(format: Format, dir: Option<&Path>, output: Option<&Path>) -> anyhow::
         (_, Some(dir)) => {
             let record =
                 crate::record::reader::read(dir).with_context(|| format!("export {}", dir.display()))?;
-            record.warnings.iter().for_each(|w| eprintln!("note: {w}"));
+            record.warnings.iter().for_each(|w| super::failure::note(w));
             crate::report::export::export(&record, format)?
         }
     };
@@ -66,15 +83,44 @@ fn export(format: Format, dir: Option<&Path>, output: Option<&Path>) -> anyhow::
     std::fs::rename(&beside, path).with_context(|| format!("write {}", path.display()))
 }
 
-/// Renders, and prints the table, what a reader has to know, and where the page lies.
-pub fn show(dir: &std::path::Path) -> anyhow::Result<()> {
-    let rendered = crate::report::render(dir).with_context(|| format!("report on {}", dir.display()))?;
-    say(&rendered);
-    Ok(())
+/// Writes the report of a record.
+pub fn render(dir: &Path) -> anyhow::Result<Rendered> {
+    crate::report::render(dir).with_context(|| format!("report on {}", dir.display()))
 }
 
-fn say(rendered: &crate::report::Rendered) {
-    println!("{}", rendered.table);
-    rendered.warnings.iter().for_each(|w| println!("note: {w}"));
+/// Prints the table, what a reader has to know, and where the page lies.
+pub fn show(rendered: &Rendered) {
+    println!("{}", colored(&rendered.table));
+    let note = out(Tone::Care, "note:");
+    rendered
+        .warnings
+        .iter()
+        .for_each(|w| println!("{}", textwrap(&format!("{note} {w}"), 74).join("\n      ")));
     println!("report: {}", rendered.page.display());
+}
+
+fn say(dir: &Path, rendered: &Rendered, json: bool) -> anyhow::Result<()> {
+    if !json {
+        show(rendered);
+        return Ok(());
+    }
+    let told = Told {
+        schema: crate::record::schema::SCHEMA,
+        record: dir,
+        page: &rendered.page,
+        notes: &rendered.warnings,
+        figures: &rendered.figures,
+    };
+    super::json::print(&told)
+}
+
+/// The heading, and the marks of emulation and failure.
+fn colored(table: &str) -> String {
+    let line = |(i, line): (usize, &str)| match i {
+        0 => out(Tone::Head, line),
+        _ => ["(tcg)", "failed"]
+            .iter()
+            .fold(line.to_owned(), |l, mark| l.replace(mark, &out(Tone::Care, mark))),
+    };
+    table.lines().enumerate().map(line).map(|l| l + "\n").collect()
 }

@@ -1,7 +1,7 @@
 //! `taremark run`: an image as a container, a machine, or a bare process.
 
 use super::containers::{open, variable};
-use super::failure;
+use super::failure::{self, note};
 use crate::image::store::Store;
 use crate::life::LifeError;
 use crate::life::attach::{self, End};
@@ -226,10 +226,10 @@ fn warn(request: &Request) {
         && !request.ports.is_empty()
         && request.target == TargetKind::Container
     {
-        eprintln!("taremark: -p does nothing with --network host: its ports are the host's");
+        note("-p does nothing with --network host: its ports are the host's");
     }
     if request.target == TargetKind::Microvm && request.volumes.iter().any(|v| !v.read_only) {
-        eprintln!("taremark: a machine gets copies of its volumes: what it writes there stays in it");
+        note("a machine gets copies of its volumes: what it writes there stays in it");
     }
 }
 

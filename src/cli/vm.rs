@@ -2,6 +2,7 @@
 
 use super::bytes::decimal;
 use super::failure::Lacks;
+use super::json::Json;
 use crate::machine::cache;
 use crate::machine::debian::{self, Debian, Flavour};
 use anyhow::Context;
@@ -19,7 +20,7 @@ enum Verb {
     /// Make a Debian with systemd on a disk from the distribution's packages; a minute or two, once
     Build(BuildArguments),
     /// List what was made, with its sizes
-    Ls(LsArguments),
+    Ls(Json),
 }
 
 #[derive(Debug, clap::Args)]
@@ -30,13 +31,8 @@ struct BuildArguments {
     /// Make it anew with the newest packages, even if it is there
     #[arg(long)]
     again: bool,
-}
-
-#[derive(Debug, clap::Args)]
-struct LsArguments {
-    /// As JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -50,27 +46,27 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             let flavour = if b.small { Flavour::Small } else { Flavour::Full };
             let init = crate::target::lookup::own_program("tare-init")?;
             let made = debian::build(&cache_dir, flavour, &init, b.again);
-            show(flavour, &made.context("make an operating system for the target vm")?);
+            let made = made.context("make an operating system for the target vm")?;
+            b.json.or(&as_json(flavour, &made), || show(flavour, &made))?;
         }
-        Verb::Ls(ls) => list(ls.json),
+        Verb::Ls(json) => list(*json)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(json: bool) {
+fn list(json: Json) -> anyhow::Result<()> {
     let flavours = [Flavour::Full, Flavour::Small];
     let found = flavours.map(|f| (f, debian::find(&cache::dir(), f).ok()));
-    let found = found.iter().filter_map(|(f, made)| Some((*f, made.as_ref()?)));
-    if !json {
-        found.for_each(|(flavour, made)| show(flavour, made));
-        return;
-    }
-    let row = |(flavour, made): (Flavour, &Debian)| {
-        serde_json::json!({ "flavour": flavour.name(), "disk": made.disk, "disk_bytes": length(made),
-            "about": made.about })
-    };
-    let rows: Vec<_> = found.map(row).collect();
-    println!("{}", serde_json::json!({ "schema": 1, "systems": rows }));
+    let found: Vec<_> = found.iter().filter_map(|(f, made)| Some((*f, made.as_ref()?))).collect();
+    let rows: Vec<_> = found.iter().map(|(flavour, made)| as_json(*flavour, made)).collect();
+    json.or(&serde_json::json!({ "schema": 1, "systems": rows }), || {
+        found.iter().for_each(|(flavour, made)| show(*flavour, made));
+    })
+}
+
+fn as_json(flavour: Flavour, made: &Debian) -> serde_json::Value {
+    serde_json::json!({ "flavour": flavour.name(), "disk": made.disk, "disk_bytes": length(made),
+        "about": made.about })
 }
 
 fn length(made: &Debian) -> u64 {

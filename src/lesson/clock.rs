@@ -1,10 +1,12 @@
 //! Times whole commands from right before clone3 to their end, side by side: each round runs every command once, in an
 //! order of its own. For lessons; a bench of targets knows much more.
 
-use crate::stats::{Comparison, Interval, RESAMPLES, Random, bca, compare, median};
+use crate::stats::{Comparison, Interval, RESAMPLES, Random, compare, median, median_interval};
 use crate::sys::clock::monotonic_ns;
 use crate::sys::spawn::{Spawn, SpawnError};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// A command and its program's path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,12 +17,23 @@ pub struct Timed {
     pub program: PathBuf,
 }
 
+/// From where a launch is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum From {
+    /// Right before clone3; all that allocates is done before: as a bench counts its t0.
+    #[default]
+    Clone,
+    /// Before the call of the standard library that opens /dev/null three times, puts arguments and environment together
+    /// and starts the program: as hyperfine counts.
+    Call,
+}
+
 /// What was measured of one command, milliseconds.
 #[derive(Debug, Clone)]
 pub struct Times {
     /// Median from t0 to the end.
     pub median_ms: f64,
-    /// 95 % interval (BCa).
+    /// 95 % interval; none below fourteen rounds.
     pub interval: Option<Interval>,
     /// Against the first command, by rounds; none for the first.
     pub more: Option<Comparison>,
@@ -46,7 +59,7 @@ pub enum ClockError {
 }
 
 /// Runs all of them `rounds` times, after one round that does not count. Their output goes nowhere.
-pub fn time(commands: &[Timed], rounds: usize) -> Result<Vec<Times>, ClockError> {
+pub fn time(commands: &[Timed], rounds: usize, from: From) -> Result<Vec<Times>, ClockError> {
     let env: Vec<String> = std::env::vars().map(|(k, v)| format!("{k}={v}")).collect();
     let null = std::fs::File::options().read(true).write(true).open("/dev/null");
     let null = null.map_err(|e| ClockError::Wait("/dev/null".into(), e))?;
@@ -62,7 +75,10 @@ pub fn time(commands: &[Timed], rounds: usize) -> Result<Vec<Times>, ClockError>
         let mut order: Vec<usize> = (0..commands.len()).collect();
         random.shuffle(&mut order);
         for i in order {
-            let ms = once(&commands[i], &spawns[i])?;
+            let ms = match from {
+                From::Clone => once(&commands[i], &spawns[i])?,
+                From::Call => once_by_call(&commands[i])?,
+            };
             if round > 0 {
                 all[i].push(ms);
             }
@@ -72,7 +88,11 @@ pub fn time(commands: &[Timed], rounds: usize) -> Result<Vec<Times>, ClockError>
     let summed = all.iter().enumerate().filter_map(|(i, values)| {
         let pairs: Vec<(f64, f64)> = first.iter().copied().zip(values.iter().copied()).collect();
         let more = if i == 0 { None } else { compare(&pairs, i as u64) };
-        Some(Times { median_ms: median(values)?, interval: bca(values, RESAMPLES, i as u64), more })
+        Some(Times {
+            median_ms: median(values)?,
+            interval: median_interval(values, RESAMPLES, i as u64),
+            more,
+        })
     });
     Ok(summed.collect())
 }
@@ -86,6 +106,21 @@ fn once(command: &Timed, spawn: &Spawn) -> Result<f64, ClockError> {
         return Err(ClockError::Failed { command: name(), code });
     }
     Ok((ended - child.t0_ns) as f64 / 1e6)
+}
+
+/// By the standard library.
+fn once_by_call(command: &Timed) -> Result<f64, ClockError> {
+    let failed = |e| ClockError::Wait(command.argv[0].clone(), e);
+    let mut call = Command::new(&command.program);
+    call.args(&command.argv[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let t0 = monotonic_ns();
+    let status = call.spawn().and_then(|mut child| child.wait()).map_err(failed)?;
+    let ended = monotonic_ns();
+    if !status.success() {
+        let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
+        return Err(ClockError::Failed { command: command.argv[0].clone(), code });
+    }
+    Ok((ended - t0) as f64 / 1e6)
 }
 
 /// The program of a command's first word: a path, or found in the folders of `path`.
@@ -107,12 +142,18 @@ mod tests {
 
     #[test]
     fn a_longer_command_takes_longer_and_a_failing_one_is_none() {
-        let times = time(&[timed(&["true"]), timed(&["sleep", "0.02"])], 6).expect("times");
+        for from in [From::Clone, From::Call] {
+            judged(from);
+        }
+        assert_eq!(find("no-such-program", "/bin"), None);
+    }
+
+    fn judged(from: From) {
+        let times = time(&[timed(&["true"]), timed(&["sleep", "0.02"])], 6, from).expect("times");
         assert!(times[0].more.is_none());
         let more = times[1].more.as_ref().expect("compared");
         assert!(more.tare > 5.0 && times[1].median_ms >= 20.0, "{times:?}");
-        let error = time(&[timed(&["false"])], 1).expect_err("fails").to_string();
+        let error = time(&[timed(&["false"])], 1, from).expect_err("fails").to_string();
         assert_eq!(error, "false ended with exit code 1");
-        assert_eq!(find("no-such-program", "/bin"), None);
     }
 }

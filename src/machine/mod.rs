@@ -29,9 +29,11 @@ pub mod running;
 mod said;
 pub mod snapshot;
 mod watch;
+mod zstd_size;
 
 pub use arm::{Armed, USER};
 pub use error::MachineError;
 pub use event::{ExecEvent, MachineEvent};
 pub use recipe::{Machine, Memory};
 pub use running::RunningMachine;
+pub use zstd_size::ZstdSize;

@@ -40,6 +40,15 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Everything that was saved.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let beside = self.state.parent().and_then(|dir| std::fs::read_dir(dir).ok());
+        let mut all: Vec<PathBuf> = beside.into_iter().flatten().flatten().map(|e| e.path()).collect();
+        all.retain(|p| p.is_file());
+        all.sort();
+        all
+    }
+
     pub(super) fn ram(&self) -> BorrowedFd<'_> {
         self.memory.as_fd()
     }

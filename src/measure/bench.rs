@@ -6,6 +6,7 @@ use super::pilot::Logs;
 use super::rows::{one_line, sample, write_outcome};
 use super::run::{Setting, run_once};
 use super::schedule::{Slot, block_order, env_pad};
+use super::transfer::Moved;
 use super::{cache, noise};
 use crate::record::schema::{Pilot, Plan, RunRow, SCHEMA};
 use crate::record::writer::Writer;
@@ -22,6 +23,15 @@ const PILOT_BLOCKS: u32 = 6;
 pub enum Progress<'a> {
     /// A run begins.
     Begins(Begins<'a>),
+    /// It was ready, and is gone again.
+    Measured {
+        /// Target's name.
+        target: &'a str,
+        /// Workload's name.
+        workload: &'a str,
+        /// From t0 until it was ready, milliseconds.
+        startup_ms: f64,
+    },
     /// It failed, and why.
     Failed {
         /// Target's name.
@@ -92,6 +102,7 @@ pub struct Bench<'a> {
 impl Bench<'_> {
     /// Prepares every image on every target, outside all measured runs, and records what that took and how big it is.
     pub fn prepare(&mut self, writer: &mut Writer) -> Result<(), MeasureError> {
+        let mut moved = Moved::default();
         for ready in self.workloads {
             for target in self.targets.iter_mut() {
                 let prepared = target.prepare(&ready.job);
@@ -109,6 +120,11 @@ impl Bench<'_> {
                 figures.extend(prepared.sizes.iter().chain(&prepared.also).map(|s| (s.0, s.1 as f64)));
                 let shipped = if prepared.sizes.is_empty() { ready.sizes.registry_bytes } else { parts };
                 figures.push(("shipped_bytes", shipped as f64));
+                if let Some(image) = ready.transfer_bytes {
+                    let files = &prepared.files;
+                    let bytes = if files.is_empty() { image } else { moved.bytes(files)? };
+                    figures.push(("transfer_bytes", bytes as f64));
+                }
                 let spent = [ready.unpack_ms, prepared.prepare_ms];
                 if spent.iter().any(Option::is_some) {
                     figures.push(("prepare_ms", spent.iter().flatten().sum()));
@@ -163,7 +179,10 @@ impl Bench<'_> {
                     Some(_) => noise::Wait::default(),
                 };
                 ended.runs += 1;
-                let row = self.one(slot, block, place as u32 + 1, ended.runs, &quiet, writer)?;
+                let (row, startup) = self.one(slot, block, place as u32 + 1, ended.runs, &quiet, writer)?;
+                if let (Some(startup_ms), false) = (startup, row.warmup) {
+                    progress(Progress::Measured { target: &row.target, workload: &row.workload, startup_ms });
+                }
                 if !row.error.is_empty() {
                     ended.failed += 1;
                     progress(Progress::Failed {
@@ -245,7 +264,7 @@ impl Bench<'_> {
         run: u32,
         quiet: &noise::Wait,
         writer: &mut Writer,
-    ) -> Result<RunRow, MeasureError> {
+    ) -> Result<(RunRow, Option<f64>), MeasureError> {
         if self.plan.cache == "cold" {
             cache::drop_all()?;
         }
@@ -283,10 +302,11 @@ impl Bench<'_> {
         let outcome = run_once(target.as_mut(), &ready.workload, &job, &setting);
         let wall_ms = (monotonic_ns() - from_ns) as f64 / 1e6;
         row.steal_ms = noise::steal_ms() - steal;
+        let startup = outcome.as_ref().ok().and_then(|o| o.value("startup_ms"));
         match outcome {
             Ok(mut outcome) => {
                 outcome.add_harness(wall_ms, own_cpu_ms() - cpu_ms);
-                if let (false, Some(startup)) = (row.warmup, outcome.value("startup_ms")) {
+                if let (false, Some(startup)) = (row.warmup, startup) {
                     self.logs.take(&row.workload, block, &row.target, startup);
                 }
                 write_outcome(&mut row, outcome, writer)?;
@@ -294,7 +314,7 @@ impl Bench<'_> {
             Err(e) => row.error = one_line(&e),
         }
         writer.append_run(&row)?;
-        Ok(row)
+        Ok((row, startup))
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Ready {
     pub facts: WorkloadFacts,
     /// Of the image.
     pub sizes: ImageSizes,
+    /// Of its tree as one tar, where it was weighed ([`super::transfer::weigh`]).
+    pub transfer_bytes: Option<u64>,
     /// Digest and bytes of its config and layers.
     pub blobs: Vec<(String, u64)>,
     /// Unpacking, where this did it.
@@ -75,7 +77,7 @@ pub fn ready(store: &Store, workload: &Workload, limits: Limits) -> Result<Ready
     let sizes = image.sizes(store).map_err(|e| failed(e.into()))?;
     let facts = facts(workload, &reference, &job);
     let blobs = super::sharing::blobs(image.manifest_json());
-    Ok(Ready { workload: workload.clone(), job, facts, sizes, blobs, unpack_ms })
+    Ok(Ready { workload: workload.clone(), job, facts, sizes, transfer_bytes: None, blobs, unpack_ms })
 }
 
 fn facts(workload: &Workload, reference: &str, job: &Job) -> WorkloadFacts {

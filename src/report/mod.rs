@@ -13,14 +13,17 @@ pub mod fleet;
 mod format;
 pub mod gate;
 pub mod history;
+mod how;
 mod insight;
 pub mod ledger;
 pub mod meaning;
+pub mod needed;
 pub mod overlay;
 mod overview;
 mod page;
 mod same_work;
 mod sentences;
+mod spark;
 mod summary;
 mod table;
 mod timeline;
@@ -42,6 +45,18 @@ pub struct Rendered {
     pub warnings: Vec<String>,
     /// The page to open.
     pub page: PathBuf,
+    /// All figures, as `summary.json` or `fleet.json` has them.
+    pub figures: Figures,
+}
+
+/// Of one host's record, or of a merged one.
+#[derive(Debug, serde::Serialize)]
+#[serde(untagged)]
+pub enum Figures {
+    /// As `summary.json`.
+    Host(Summary),
+    /// As `fleet.json`.
+    Fleet(fleet::FleetSummary),
 }
 
 /// Writes summary.csv, summary.json, charts/, report.md and report.html into the record's folder.
@@ -60,7 +75,8 @@ pub fn render(dir: &Path) -> Result<Rendered, ReportError> {
     put(dir, "report.html", page::html(&view, &files)?.as_bytes())?;
     let mut warnings = record.warnings.clone();
     warnings.extend(summary.notes.iter().cloned());
-    Ok(Rendered { table: table::terminal(&view.overview), warnings, page: dir.join("report.html") })
+    let table = table::terminal(&view.overview);
+    Ok(Rendered { table, warnings, page: dir.join("report.html"), figures: Figures::Host(summary) })
 }
 
 fn put(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), ReportError> {

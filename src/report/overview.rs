@@ -2,7 +2,8 @@
 
 use super::charts::marked;
 use super::format::{number, value, with_interval};
-use super::summary::{Cell, NET, Summary};
+use super::spark::in_eighths;
+use super::summary::{Cell, NET, Summary, values};
 use crate::record::reader::Record;
 use crate::record::schema::RunRow;
 use serde::Serialize;
@@ -18,6 +19,8 @@ pub struct Row {
     pub startup: String,
     /// `[low, high]` of it.
     pub interval: String,
+    /// Start-ups in the order of the runs, at most eight bars from the least to the greatest.
+    pub spark: String,
     /// Gross - net, with its interval.
     pub tare: String,
     /// Gross / net.
@@ -50,6 +53,7 @@ pub fn rows(record: &Record, summary: &Summary) -> Vec<Row> {
                 target: marked(target),
                 startup: figure("startup_ms").unwrap_or_else(|| none.into()),
                 interval: startup.map(interval).unwrap_or_default(),
+                spark: in_eighths(&startups(record, &workload.name, &target.name)),
                 tare: startup.and_then(tare).unwrap_or_default(),
                 ratio: startup.and_then(|c| c.ratio).map(number).unwrap_or_default(),
                 memory: figure("pss_bytes").unwrap_or_default(),
@@ -61,9 +65,14 @@ pub fn rows(record: &Record, summary: &Summary) -> Vec<Row> {
     rows
 }
 
+fn startups(record: &Record, workload: &str, target: &str) -> Vec<f64> {
+    values(record, workload, target, "startup_ms").iter().filter_map(|s| s.value).collect()
+}
+
 fn interval(cell: &Cell) -> String {
     match (cell.low, cell.high) {
         (Some(low), Some(high)) => format!("[{}, {}]", number(low), number(high)),
+        _ if cell.n > 1 => format!("n = {}", cell.n),
         _ => String::new(),
     }
 }

@@ -4,6 +4,7 @@ use super::charts::{Chart, marked};
 use super::download::Packed;
 use super::error::{ReportError, text};
 use super::format::{number, value, with_interval};
+use super::how;
 use super::insight::Insight;
 use super::overview::{self, Row};
 use super::sentences;
@@ -106,7 +107,7 @@ impl View {
             insight: Insight::of(record, summary),
             timeline: Timeline::of(record),
             lessons: record.lessons.clone(),
-            plan: plan(record),
+            plan: how::facts(record),
             workloads: record.plan.workloads.iter().map(workload).collect(),
             targets: subjects(record),
             environment: record
@@ -154,27 +155,6 @@ fn subjects(record: &Record) -> Vec<Subject> {
         facts: t.facts.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
     };
     record.plan.targets.iter().map(subject).collect()
-}
-
-fn plan(record: &Record) -> Vec<(&'static str, String)> {
-    let plan = &record.plan;
-    let blocks =
-        record.runs.iter().filter(|r| !r.warmup).map(|r| r.block).collect::<std::collections::BTreeSet<_>>();
-    let ended = match plan.ended_by.as_str() {
-        "" => "it was cut off",
-        "blocks" => "all blocks were done",
-        "budget" => "the time budget was spent",
-        other => other,
-    };
-    vec![
-        ("profile", plan.profile.clone()),
-        ("measured blocks", format!("{} (after {} of warm-up)", blocks.len(), plan.warmup_blocks)),
-        ("ended because", ended.to_owned()),
-        ("order", format!("each block runs every pair once, shuffled by seed {}", plan.seed)),
-        ("CPUs and memory of each run", format!("{}, {} MiB", plan.cpus, plan.memory_bytes >> 20)),
-        ("caches of the host", plan.cache.clone()),
-        ("wait before memory is weighed", format!("{} ms", plan.settle_ms)),
-    ]
 }
 
 /// The command that asks for the same plan.

@@ -4,11 +4,11 @@ use super::error::{ReportError, text};
 use super::same_work::why_not;
 use crate::record::reader::Record;
 use crate::record::schema::{METRICS, SCHEMA, Sample, unit_of};
-use crate::stats::{Comparison, Interval, RESAMPLES, Verdict, compare, judge, mad, median, median_interval};
-use crate::stats::{noise_floor, outliers};
+use crate::stats::{Block, Comparison, Interval, RESAMPLES, Verdict, compare_blocks, judge, mad, median};
+use crate::stats::{FEWEST_IN_SERIES, median_interval, noise_floor, outliers};
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// The target that is the net of every comparison.
 pub const NET: &str = "process";
@@ -34,7 +34,7 @@ pub struct Cell {
     pub failed: usize,
     /// The figure.
     pub median: f64,
-    /// 95 % interval (BCa); absent below three values.
+    /// 95 % interval (BCa, widened where runs resemble their neighbours); absent below fourteen values.
     pub low: Option<f64>,
     /// See `low`.
     pub high: Option<f64>,
@@ -101,6 +101,7 @@ impl Summary {
         let cells = judged(record, cells);
         notes.extend(failures(record));
         notes.extend(residuals(record));
+        notes.extend(few(&cells));
         Self { schema: SCHEMA, resamples: RESAMPLES, net: NET.into(), cells, notes }
     }
 
@@ -136,11 +137,16 @@ pub fn values<'a>(record: &'a Record, workload: &str, target: &str, metric: &str
     record.samples.iter().filter(wanted).collect()
 }
 
-/// Values of the same block, first and second.
-fn paired(first: &[&Sample], second: &[&Sample]) -> Vec<(f64, f64)> {
-    // From the last to the first, so that of two of a block the first counts.
-    let by_block: HashMap<u32, f64> = first.iter().rev().filter_map(|s| Some((s.block, s.value?))).collect();
-    second.iter().filter_map(|s| Some((*by_block.get(&s.block)?, s.value?))).collect()
+/// Values by block, in the order of the blocks.
+pub(super) fn blocks(base: &[&Sample], new: &[&Sample]) -> Vec<Block> {
+    let mut by_block: BTreeMap<u32, Block> = BTreeMap::new();
+    for (block, value) in base.iter().filter_map(|s| Some((s.block, s.value?))) {
+        by_block.entry(block).or_default().base.push(value);
+    }
+    for (block, value) in new.iter().filter_map(|s| Some((s.block, s.value?))) {
+        by_block.entry(block).or_default().new.push(value);
+    }
+    by_block.into_values().collect()
 }
 
 fn cell(
@@ -156,8 +162,9 @@ fn cell(
     let seed = seed_of(record, workload, target, metric);
     let interval = median_interval(&all, RESAMPLES, seed);
     let net = if target == NET { Vec::new() } else { values(record, workload, NET, metric) };
-    let pairs = paired(&net, &samples);
-    let compared = if refused.is_none() { compare(&pairs, seed) } else { None };
+    let blocks = blocks(&net, &samples);
+    let compared = if refused.is_none() { compare_blocks(&blocks, seed) } else { None };
+    let nets = || blocks.iter().filter(|b| !b.new.is_empty()).flat_map(|b| b.base.iter().copied());
     let class = outliers(&all);
     let failed = record
         .runs
@@ -180,7 +187,7 @@ fn cell(
         max: all.iter().copied().fold(f64::NEG_INFINITY, f64::max),
         mild_outliers: class.mild,
         severe_outliers: class.severe,
-        net: compared.and_then(|_| median(&pairs.iter().map(|p| p.0).collect::<Vec<_>>())),
+        net: compared.and_then(|_| median(&nets().collect::<Vec<_>>())),
         tare: compared.map(|c| c.tare),
         tare_low: compared.and_then(|c| c.tare_interval).map(|i: Interval| i.low),
         tare_high: compared.and_then(|c| c.tare_interval).map(|i| i.high),
@@ -214,7 +221,7 @@ fn floor(record: &Record, metric: &str) -> f64 {
     let floors = twins.flat_map(|(first, second)| {
         record.plan.workloads.iter().filter_map(move |w| {
             let (a, b) = (values(record, &w.name, first, metric), values(record, &w.name, second, metric));
-            noise_floor(&paired(&a, &b), seed_of(record, &w.name, second, metric))
+            noise_floor(&blocks(&a, &b), seed_of(record, &w.name, second, metric))
         })
     });
     floors.fold(0.0, f64::max)
@@ -259,6 +266,16 @@ fn failures(record: &Record) -> Option<String> {
     let failed = record.runs.iter().filter(|r| !r.error.is_empty()).count();
     (failed > 0).then(|| {
         format!("{failed} of {} runs failed; each is a row with its reason in runs.csv", record.runs.len())
+    })
+}
+
+/// Why there is no interval where there is none.
+fn few(cells: &[Cell]) -> Option<String> {
+    let without = |c: &&Cell| c.metric == "startup_ms" && c.n > 1 && c.low.is_none();
+    (cells.iter().filter(without).count() > 0).then(|| {
+        format!(
+            "medians of fewer than {FEWEST_IN_SERIES} runs have no interval: so few do not tell how much they resemble their neighbours"
+        )
     })
 }
 

@@ -131,6 +131,23 @@ mod simulated {
         }
     }
 
+    /// Of few runs, where resampling is too narrow. An interval is printed nowhere below the first of these sizes. Half a per
+    /// cent more on either side for the scatter of 2,000 rounds; docs/statistics.md has more of them.
+    #[test]
+    fn intervals_of_few_runs_cover_93_to_97() {
+        for shape in SHAPES {
+            for blocks in [6, 7, 8, 12] {
+                let covered = coverage_of_ratio(shape, blocks, 2000, 2);
+                assert!((0.925..=0.975).contains(&covered), "{shape:?}, {blocks} blocks: {covered}");
+            }
+            let covered = coverage_of_median(shape, crate::stats::FEWEST_IN_SERIES, 2000, 300, 1);
+            assert!((0.925..=0.975).contains(&covered), "{shape:?}: {covered}");
+        }
+        let mut random = crate::stats::Random::new(1);
+        let values = Shape::Normal.series(crate::stats::FEWEST_IN_SERIES - 1, &mut random);
+        assert_eq!(crate::stats::median_interval(&values, 600, 1), None);
+    }
+
     #[test]
     fn sessions_without_a_difference_have_few_false_alarms() {
         for shape in [Shape::Bimodal, Shape::Autocorrelated(0.6)] {

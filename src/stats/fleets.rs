@@ -11,7 +11,7 @@ use super::verdict::{Comparison, Verdict, least_of_pairs, least_of_samples};
 
 /// Two targets that stood side by side in the blocks of the same sessions: of each host the values new - base and new / base,
 /// block by block. The figure is the median over hosts of each host's median. `ratios` is none where a base is zero. None of nothing.
-pub fn compare_blocks(
+pub fn compare_blocks_of_hosts(
     differences: &[HostValues],
     ratios: Option<&[HostValues]>,
     seed: u64,
@@ -180,7 +180,7 @@ mod tests {
             joined
         };
         let (differences, ratios): (Vec<_>, Vec<_>) = (0..12).map(both).unzip();
-        compare_blocks(&differences, Some(&ratios), seed)
+        compare_blocks_of_hosts(&differences, Some(&ratios), seed)
     }
 
     /// 95 % intervals of a planted ratio of 1.1 hold it in at least 93 % of 300 pairs of fleets (as in
@@ -239,7 +239,7 @@ mod tests {
         assert_eq!(compare_hosts(&[], &[], 1), None);
         assert_eq!(compare_hosts(&fleet(2, 1.0), &fleet(3, 1.0), 1), None);
         assert_eq!(compare_fleets(&fleet(2, 1.0), &[], 1), None);
-        assert_eq!(compare_blocks(&[], None, 1), None);
+        assert_eq!(compare_blocks_of_hosts(&[], None, 1), None);
         let two = compare_hosts(&fleet(2, 1.0), &fleet(2, 3.0), 1).expect("comparison");
         assert_eq!((two.ratio, two.tare_interval, two.verdict), (Some(3.0), None, Verdict::TooFew));
         let zero = compare_fleets(&fleet(6, 0.0), &fleet(6, 3.0), 1).expect("comparison");

@@ -6,6 +6,7 @@ mod change;
 mod cluster;
 mod components;
 mod describe;
+mod few;
 mod fieller;
 #[cfg(test)]
 mod fixtures;
@@ -25,8 +26,9 @@ pub use change::{Change, changes};
 pub use cluster::{Block, Contrast, cluster_bootstrap, two_samples};
 pub use components::{Components, blocks_for_width, components};
 pub use describe::{Class, Fences, Outliers, Step, ecdf, mad, median, outliers, quantile};
+pub use few::independent_interval;
 pub use fieller::fieller;
-pub use fleets::{compare_blocks, compare_fleets, compare_hosts};
+pub use fleets::{compare_blocks_of_hosts, compare_fleets, compare_hosts};
 pub use hierarchy::{
     FEWEST_HOSTS, FLEET_RESAMPLES, Fleet, HostValues, Odd, Oddity, SessionValues, fleet, odd_hosts,
 };
@@ -35,5 +37,5 @@ pub use power::{FEWEST, pairs_needed, power_of};
 pub use random::Random;
 pub use ranks::{rank_sum, signed_rank};
 pub use regression::{Line, siegel, theil_sen};
-pub use serial::{dependence, median_interval, serial_correlation};
-pub use verdict::{Comparison, Verdict, compare, compare_unpaired, judge, noise_floor};
+pub use serial::{FEWEST_IN_SERIES, dependence, median_interval, serial_correlation};
+pub use verdict::{Comparison, Verdict, compare, compare_blocks, compare_unpaired, judge, noise_floor};

@@ -37,14 +37,22 @@ pub fn dependence(r: f64) -> f64 {
     (1.0 + 2.0 * terms.sum::<f64>()).max(1.0)
 }
 
+/// Fewest values of a series whose median gets an interval: of fewer one cannot tell how much they depend on one another,
+/// and where they do (first-order correlation 0.6), even the whole range of eight holds the median in 91 % only.
+pub const FEWEST_IN_SERIES: usize = 14;
+
 /// 95 % interval of the median of `values`, which stand in the order in which they were measured: the BCa interval
 /// ([`bca`]), its ends moved away from the median by the square root of [`dependence`] and, because the correlation itself
 /// is estimated, by Student's t over the normal quantile at the effective number of values. They are moved as ranks, not
 /// as values: an interval of a median is a pair of order statistics (David and Nagaraja, "Order Statistics", 2003,
 /// 7.1), whose ranks lie sqrt(n) apart for n independent values, so fewer effective ones put them farther apart in
 /// proportion. It follows the sample's own skew, and never leaves the range of what was measured: where the ranks would,
-/// the whole range stands. Independent values keep the BCa interval, but for a few per cent.
+/// the whole range stands. Independent values keep the BCa interval, but for a few per cent. None below
+/// [`FEWEST_IN_SERIES`] values.
 pub fn median_interval(values: &[f64], resamples: usize, seed: u64) -> Option<Interval> {
+    if values.len() < FEWEST_IN_SERIES {
+        return None;
+    }
     let plain = bca(values, resamples, seed)?;
     let times = dependence(serial_correlation(values));
     if times <= 1.0 {
@@ -102,7 +110,7 @@ mod tests {
     proptest! {
         #[test]
         fn an_interval_holds_the_median_within_the_range(
-            values in prop::collection::vec(prop_oneof![0.0f64..1e3, Just(7.0), 1e6f64..1e9], 3..60),
+            values in prop::collection::vec(prop_oneof![0.0f64..1e3, Just(7.0), 1e6f64..1e9], 14..60),
             seed: u64,
         ) {
             let i = median_interval(&values, 300, seed).expect("interval");

@@ -1,8 +1,9 @@
 //! What may be said of two targets.
 
-use super::bootstrap::{Interval, RESAMPLES, bca};
-use super::cluster::{Contrast, two_samples};
+use super::bootstrap::{Interval, RESAMPLES};
+use super::cluster::{Block, Contrast, cluster_bootstrap, two_samples};
 use super::describe::median;
+use super::few::independent_interval;
 use super::permutation::holm;
 use super::power::FEWEST;
 use super::ranks::{rank_sum, signed_rank};
@@ -56,14 +57,40 @@ pub fn compare(pairs: &[(f64, f64)], seed: u64) -> Option<Comparison> {
     let comparison = Comparison {
         pairs: pairs.len(),
         tare: median(&differences)?,
-        tare_interval: bca(&differences, RESAMPLES, seed),
+        tare_interval: independent_interval(&differences, seed),
         ratio: whole.then(|| median(&ratios)).flatten(),
-        ratio_interval: whole.then(|| bca(&ratios, RESAMPLES, seed.wrapping_add(1))).flatten(),
+        ratio_interval: whole.then(|| independent_interval(&ratios, seed.wrapping_add(1))).flatten(),
         p: signed_rank(&differences),
         least_p: least_of_pairs(pairs.len()),
         verdict: Verdict::TooFew,
     };
     Some(comparison.alone())
+}
+
+/// Compares blocks in their order, with any number of values on either side. Where each has one of either, these are pairs
+/// ([`compare`]). Else values of one block are not independent of one another: difference and ratio are those of the
+/// medians, whole blocks are resampled ([`cluster_bootstrap`]), and p is that of the blocks' own differences of medians.
+/// Blocks without a value on one side are left out. None of nothing.
+pub fn compare_blocks(blocks: &[Block], seed: u64) -> Option<Comparison> {
+    let whole: Vec<Block> =
+        blocks.iter().filter(|b| !b.base.is_empty() && !b.new.is_empty()).cloned().collect();
+    let pairs: Vec<(f64, f64)> =
+        whole.iter().filter_map(|b| Some((median(&b.base)?, median(&b.new)?))).collect();
+    let mut comparison = compare(&pairs, seed)?;
+    if whole.iter().all(|b| b.base.len() == 1 && b.new.len() == 1) {
+        return Some(comparison);
+    }
+    let of = |contrast, seed| cluster_bootstrap(&whole, contrast, RESAMPLES, seed);
+    (comparison.tare, comparison.tare_interval) = of(Contrast::Difference, seed)?;
+    let positive = whole.iter().all(|b| b.base.iter().all(|v| *v > 0.0));
+    let ratio = positive.then(|| of(Contrast::Ratio, seed.wrapping_add(1))).flatten();
+    comparison.ratio = ratio.map(|r| r.0);
+    comparison.ratio_interval = ratio.and_then(|r| r.1);
+    if whole.len() < FEWEST {
+        (comparison.tare_interval, comparison.ratio_interval) = (None, None);
+    }
+    comparison.verdict = comparison.verdict_at(comparison.p, comparison.least_p, 0.0);
+    Some(comparison)
 }
 
 /// Compares two samples that share no blocks. What differs between their sessions (the host's mood) is in neither
@@ -138,9 +165,9 @@ pub fn judge(family: &mut [Comparison], floor: f64) {
 }
 
 /// The noise floor that pairs of the same target under two names show: the end of the 95 % interval of their ratio that
-/// is farther from one, as a share. None below [`FEWEST`] pairs, or where a value is zero.
-pub fn noise_floor(pairs: &[(f64, f64)], seed: u64) -> Option<f64> {
-    let comparison = compare(pairs, seed).filter(|c| c.pairs >= FEWEST)?;
+/// is farther from one, as a share. None below [`FEWEST`] blocks, or where a value is zero.
+pub fn noise_floor(blocks: &[Block], seed: u64) -> Option<f64> {
+    let comparison = compare_blocks(blocks, seed).filter(|c| c.pairs >= FEWEST)?;
     let interval = comparison.ratio_interval?;
     Some((interval.low - 1.0).abs().max((interval.high - 1.0).abs()))
 }
@@ -160,6 +187,26 @@ mod tests {
         assert_eq!(compare(&[(1.0, 2.0); 5], 3).expect("comparison").verdict, Verdict::TooFew);
         let c = compare(&[(0.0, 2.0); 9], 3).expect("comparison");
         assert_eq!((c.ratio, c.tare), (None, 2.0));
+    }
+
+    #[test]
+    fn several_values_of_a_block_are_one_block() {
+        let block = |i: u32, n: u32| {
+            let at = f64::from(i) * 10.0;
+            let values = |from: f64| (0..n).map(|k| from + f64::from(k)).collect::<Vec<_>>();
+            Block { base: values(at + 100.0), new: values(at + 105.0) }
+        };
+        let single: Vec<Block> = (0..9).map(|i| block(i, 1)).collect();
+        let pairs: Vec<(f64, f64)> = single.iter().map(|b| (b.base[0], b.new[0])).collect();
+        assert_eq!(compare_blocks(&single, 3), compare(&pairs, 3));
+        let several: Vec<Block> = (0..9).map(|i| block(i, 3)).collect();
+        let c = compare_blocks(&several, 3).expect("comparison");
+        assert_eq!((c.pairs, c.tare, c.verdict), (9, 5.0, Verdict::More), "27 values, and nine blocks");
+        assert!(c.least_p > 1e-3, "each block counts once: {}", c.least_p);
+        let half = Block { base: vec![1.0], new: Vec::new() };
+        assert_eq!(compare_blocks(&[several.clone(), vec![half]].concat(), 3), Some(c));
+        assert_eq!(compare_blocks(&several[..5], 3).expect("comparison").tare_interval, None);
+        assert_eq!(compare_blocks(&[], 3), None);
     }
 
     #[test]
@@ -191,7 +238,8 @@ mod tests {
 
     #[test]
     fn the_noise_floor_is_the_farther_end() {
-        let same: Vec<(f64, f64)> = (0..20).map(|i| (100.0, 100.0 + f64::from(i * 7 % 11) - 5.0)).collect();
+        let block = |i: u32| Block { base: vec![100.0], new: vec![100.0 + f64::from(i * 7 % 11) - 5.0] };
+        let same: Vec<Block> = (0..20).map(block).collect();
         let floor = noise_floor(&same, 1).expect("floor");
         assert!((0.005..0.05).contains(&floor), "{floor}");
         assert_eq!(noise_floor(&same[..5], 1), None);

@@ -25,7 +25,8 @@ pub(super) fn prepare(
         ("kernel_bytes", length(&kernel.vmlinux)?),
         ("initramfs_bytes", length(&initramfs)?),
     ];
-    Ok(Prepared { sizes, prepare_ms, ..Prepared::default() })
+    let files = vec![disk.path, kernel.vmlinux.clone(), initramfs];
+    Ok(Prepared { sizes, files, prepare_ms, ..Prepared::default() })
 }
 
 /// Bytes of a file.

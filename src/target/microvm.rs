@@ -190,6 +190,7 @@ impl Target for MicroVmTarget {
         let mut prepared = direct::prepare(&self.options.cache_dir, &self.init, &self.kernel, job, &layers)?;
         if self.qemu.firmware.is_file() {
             prepared.sizes.push(("firmware_bytes", direct::length(&self.qemu.firmware)?));
+            prepared.files.push(self.qemu.firmware.clone());
         }
         Ok(prepared)
     }

@@ -176,6 +176,7 @@ impl Target for RestoredTarget {
             *prepared.prepare_ms.get_or_insert_default() += (monotonic_ns() - from) as f64 / 1e6;
         }
         prepared.sizes.push(("snapshot_bytes", saved.bytes));
+        prepared.files.extend(saved.files());
         Ok(prepared)
     }
 

@@ -25,6 +25,7 @@ mod running;
 mod trace;
 pub mod vm;
 
+pub use crate::machine::ZstdSize;
 pub use error::TargetError;
 pub use event::{Event, EventKind, Stream};
 pub use job::{Job, Told};
@@ -40,6 +41,8 @@ pub struct Prepared {
     pub sizes: Vec<(&'static str, u64)>,
     /// (metric, bytes): the same by another measure, not to be added to those.
     pub also: Vec<(&'static str, u64)>,
+    /// The files behind `sizes`; none where the image alone is shipped.
+    pub files: Vec<std::path::PathBuf>,
     /// Milliseconds that making it took; absent where it was made before.
     pub prepare_ms: Option<f64>,
 }

@@ -138,7 +138,9 @@ impl Target for VmTarget {
         debian::tools(cache_dir, &self.init)?;
         let prepare_ms = made.then(|| (monotonic_ns() - from) as f64 / 1e6);
         let mut sizes = vec![("os_disk_bytes", direct::length(&self.os.disk)?), ("disk_bytes", disk.bytes)];
+        let mut files = vec![self.os.disk.clone(), disk.path];
         if self.boot == Boot::Direct {
+            files.extend([self.os.vmlinux.clone(), self.os.initramfs.clone()]);
             sizes.push(("kernel_bytes", direct::length(&self.os.vmlinux)?));
             sizes.push(("initramfs_bytes", direct::length(&self.os.initramfs)?));
         }
@@ -146,7 +148,7 @@ impl Target for VmTarget {
             ("os_disk_virtual_bytes", self.os.about.virtual_bytes),
             ("os_disk_transfer_bytes", self.os.about.transfer_bytes),
         ];
-        Ok(Prepared { sizes, also, prepare_ms })
+        Ok(Prepared { sizes, also, files, prepare_ms })
     }
 
     fn arm(&mut self, job: &Job, place: &Place) -> Result<Armed, TargetError> {

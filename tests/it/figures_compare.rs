@@ -172,6 +172,35 @@ fn a_gate_is_broken_by_a_slow_down_and_kept_without() {
 }
 
 #[test]
+fn the_ready_made_job_fails_with_its_gate() {
+    let job = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ci/github-actions.yml");
+    let job = std::fs::read_to_string(job).expect("docs/ci/github-actions.yml");
+    // Only a shell that is named is run with pipefail there, and without it `| tee` would hide the exit code.
+    assert!(job.contains("defaults: { run: { shell: bash } }"));
+    let step = job.split("- name: compare\n        run: |\n").nth(1).expect("the step that compares");
+    let step: String =
+        step.lines().take_while(|l| l.starts_with("          ")).map(|l| format!("{l}\n")).collect();
+    let step = step
+        .replace("target/x86_64-unknown-linux-gnu/release/taremark", crate::bench::TAREMARK)
+        .replace("sudo ", "")
+        .replace(" --gate 'pss_bytes<+5%'", "");
+    assert_eq!(step.lines().count(), 2, "{step}");
+    let ground = Ground::new();
+    record(&ground.path("base"), "here", 1, steady(100.0));
+    for (level, code) in [(101.0, 0), (110.0, 1)] {
+        let _ = std::fs::remove_dir_all(ground.path("new"));
+        record(&ground.path("new"), "here", 2, steady(level));
+        let mut shell = std::process::Command::new("bash");
+        shell.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", &step]);
+        shell.env("RUNNER_TEMP", ground.path("")).env("GITHUB_STEP_SUMMARY", ground.path("summary"));
+        let output = shell.output().expect("bash");
+        assert_eq!(output.status.code(), Some(code), "{}{}", text(&output), errors(&output));
+    }
+    let summary = std::fs::read_to_string(ground.path("summary")).expect("summary");
+    assert!(summary.contains("kept") && summary.contains("BROKEN"), "{summary}");
+}
+
+#[test]
 fn a_history_names_the_day_of_a_change() {
     let ground = Ground::new();
     for day in 1..=16 {

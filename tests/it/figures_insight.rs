@@ -127,6 +127,8 @@ fn costs_are_told_against_the_whole_and_emulation_is_no_match() {
     let even = find(&all["break_even"], |b| b["target"] == "microvm");
     assert_eq!((even["run_longer_than_ms"].as_f64(), &even["tested"]), (Some(300.0 * 20.0), &true.into()));
     assert_eq!(even["memory_more_than_bytes"].as_f64(), Some(2000.0 * MIB));
+    let needed = find(&all["needed"], |n| n["target"] == "microvm");
+    assert_eq!((&needed["blocks"], &needed["here"]), (&6.into(), &10.into()), "spread of 0.3 %: the fewest");
     let dense = find(&all["density"], |d| d["target"] == "microvm" && d["host_gib"] == 64);
     assert_eq!(dense["instances"], 64 * 1024 / 101);
     let beside =

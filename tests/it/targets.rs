@@ -166,7 +166,7 @@ fn a_file_of_targets_that_is_wrong_is_refused_by_line_and_field() {
     ] {
         std::fs::write(&path, good.replacen(from, to, 1)).expect("file");
         let output = ground.command(&args).output().expect("taremark");
-        fails(&output, 2, &[&format!("taremark: {file}{says}")]);
+        fails(&output, 2, &[&format!("error: {file}{says}")]);
     }
     let missing = ["bench", "--targets", "/nowhere/x.toml", "--target", "mine"];
     fails(&ground.command(&missing).output().expect("taremark"), 1, &["/nowhere/x.toml", "No such file"]);

@@ -1,6 +1,7 @@
 //! `taremark fleet collect`.
 
 use crate::cli::failure::{FAILED, Usage};
+use crate::cli::json::Json;
 use crate::cli::merge::show;
 use crate::fleet::Campaign;
 use crate::record::merge::{Options, merge};
@@ -22,6 +23,8 @@ pub struct Arguments {
     /// Merge the rest where some do not belong
     #[arg(long)]
     leave_out: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -40,8 +43,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         format!("task {}{node} has handed over no record", t.name)
     };
     merged.gaps.extend(missing.iter().map(named));
-    show(&merged);
-    println!("merged: {}", arguments.out.display());
+    arguments.json.or(&merged, || {
+        show(&merged);
+        println!("merged: {}", arguments.out.display());
+    })?;
     let well = missing.is_empty() && merged.left_out.is_empty();
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }

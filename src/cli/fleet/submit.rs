@@ -1,6 +1,7 @@
 //! `taremark fleet submit`.
 
 use crate::cli::failure::Usage;
+use crate::cli::json::Json;
 use crate::fleet::{Mode, Wanted, nodes, submit};
 use crate::record::now_utc;
 use clap::Parser;
@@ -40,6 +41,8 @@ pub struct Arguments {
     /// Arguments of `taremark bench`
     #[arg(last = true, value_name = "BENCH")]
     bench: Vec<String>,
+    #[command(flatten)]
+    json: Json,
 }
 
 /// What the tasks themselves say to `bench`.
@@ -89,8 +92,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let campaign = submit(&wanted)?;
     let job = campaign.job.unwrap_or(0);
-    println!("job {job}: {} tasks in {}", campaign.tasks.len(), shown(&wanted.dir));
-    println!("then: taremark fleet status {0}; taremark fleet collect {0} -o MERGED", shown(&wanted.dir));
+    arguments.json.or(&campaign, || {
+        println!("job {job}: {} tasks in {}", campaign.tasks.len(), shown(&wanted.dir));
+        println!("then: taremark fleet status {0}; taremark fleet collect {0} -o MERGED", shown(&wanted.dir));
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -3,6 +3,7 @@
 use super::build_progress::{How, Shown};
 use crate::builder::Builder;
 use crate::cli::failure::{self, FAILED, LACKS, Usage};
+use crate::cli::json::Json;
 use crate::image::build::{
     BuildError, Built, Compression, Context, Network, Options, Platform, Pull, Secret, build,
 };
@@ -95,6 +96,8 @@ pub struct Arguments {
     /// Print the digest only
     #[arg(short, long)]
     quiet: bool,
+    #[command(flatten)]
+    json: Json,
 }
 
 fn secret(text: &str) -> Result<(String, Secret), String> {
@@ -120,7 +123,9 @@ pub fn run(store: &Store, a: &Arguments) -> anyhow::Result<ExitCode> {
     shown.end(built.is_err());
     match built {
         Ok(built) => {
-            print(&options, &built, a.quiet);
+            let tags: Vec<String> = options.tags.iter().map(ToString::to_string).collect();
+            let told = serde_json::json!({ "digest": built.digest.to_string(), "cached": built.cached, "tags": tags });
+            a.json.or(&told, || print(&options, &built, a.quiet))?;
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => explain(error),
@@ -195,11 +200,9 @@ fn print(options: &Options, built: &Built, quiet: bool) {
 fn explain(error: BuildError) -> anyhow::Result<ExitCode> {
     let Some(place) = error.place().cloned() else { return Err(error).context("build") };
     let error = anyhow::Error::from(error);
-    eprintln!("taremark: {}", failure::one_line(&error));
+    failure::wrong(&failure::one_line(&error));
     eprintln!("{}", place.marked());
-    if let Some(hint) = failure::hint(&error) {
-        eprintln!("try: {hint}");
-    }
+    failure::try_this(&error);
     let lacks = failure::code(&error) == LACKS;
     Ok(ExitCode::from(if lacks { LACKS } else { FAILED }))
 }

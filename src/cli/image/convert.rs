@@ -1,6 +1,7 @@
 //! `taremark image convert`.
 
 use crate::cli::bytes::decimal;
+use crate::cli::json::Json;
 use crate::image::store::Store;
 use crate::machine::convert::{Format, convert};
 use anyhow::Context;
@@ -20,6 +21,8 @@ pub struct Arguments {
     /// Free MiB in a file system that can be written
     #[arg(long, value_name = "MIB", default_value_t = 64)]
     spare: u64,
+    #[command(flatten)]
+    json: Json,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -58,8 +61,8 @@ pub fn run(store: &Store, a: &Arguments) -> anyhow::Result<()> {
         Ok(convert(&tree, &a.output, format, a.spare << 20)?)
     };
     let bytes = made().with_context(|| format!("convert {} to {}", a.reference, a.output.display()))?;
-    println!("{} {}", a.output.display(), decimal(bytes));
-    Ok(())
+    let made = serde_json::json!({ "path": a.output, "bytes": bytes });
+    a.json.or(&made, || println!("{} {}", a.output.display(), decimal(bytes)))
 }
 
 fn by_ending(path: &Path) -> Option<Kind> {

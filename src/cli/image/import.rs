@@ -1,5 +1,6 @@
 //! `taremark image import`.
 
+use crate::cli::json::Json;
 use crate::image::import::ImportOptions;
 use crate::image::reference::Reference;
 use crate::image::store::Store;
@@ -29,6 +30,8 @@ pub struct Arguments {
     /// Working directory
     #[arg(long, value_name = "DIR")]
     workdir: Option<String>,
+    #[command(flatten)]
+    json: Json,
 }
 
 #[derive(Debug, Clone)]
@@ -55,6 +58,7 @@ pub fn run(store: &Store, a: &Arguments) -> anyhow::Result<()> {
         crate::image::import::import(store, file, &a.reference, &options)
     };
     let image = image.with_context(|| format!("import {} as {}", a.tar.display(), a.reference))?;
-    println!("{} {}", a.reference, image.digest());
-    Ok(())
+    a.json.or(&super::named(&a.reference, image.digest()), || {
+        println!("{} {}", a.reference, image.digest());
+    })
 }

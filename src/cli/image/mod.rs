@@ -73,6 +73,11 @@ enum Verb {
     Verify(verify::Arguments),
 }
 
+/// An image by name and digest, as `--json` shows it.
+fn named(reference: &impl std::fmt::Display, digest: &impl std::fmt::Display) -> serde_json::Value {
+    serde_json::json!({ "reference": reference.to_string(), "digest": digest.to_string() })
+}
+
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let store = Store::open(&Store::default_root()).context("open the image store")?;
     let done = match &arguments.verb {

@@ -1,6 +1,7 @@
 //! `taremark image pull`.
 
 use super::registry::Access;
+use crate::cli::json::Json;
 use crate::image::platform::Platform;
 use crate::image::reference::Reference;
 use crate::image::registry::pull::{Choice, pull};
@@ -20,6 +21,8 @@ pub struct Arguments {
     all_platforms: bool,
     #[command(flatten)]
     access: Access,
+    #[command(flatten)]
+    json: Json,
 }
 
 pub fn run(store: &Store, a: &Arguments) -> anyhow::Result<()> {
@@ -28,11 +31,15 @@ pub fn run(store: &Store, a: &Arguments) -> anyhow::Result<()> {
         Some(platform) => Choice::For(platform.clone()),
         None => Choice::Host,
     };
+    let mut all = Vec::new();
     for reference in &a.references {
         let shown = a.access.shown();
         let pulled = pull(store, reference, &choice, &a.access.options(), &|step| shown.take(step));
         let pulled = pulled.with_context(|| format!("pull {reference}"))?;
-        println!("{reference} {}", pulled.digest);
+        if !a.json.json {
+            println!("{reference} {}", pulled.digest);
+        }
+        all.push(super::named(reference, &pulled.digest));
     }
-    Ok(())
+    a.json.or(&all, || ())
 }

@@ -1,6 +1,8 @@
 //! `taremark image push`.
 
 use super::registry::Access;
+use crate::cli::failure::note;
+use crate::cli::json::Json;
 use crate::image::reference::Reference;
 use crate::image::registry::push::push;
 use crate::image::store::Store;
@@ -19,6 +21,8 @@ pub struct Arguments {
     mount_from: Vec<String>,
     #[command(flatten)]
     access: Access,
+    #[command(flatten)]
+    json: Json,
 }
 
 pub fn run(store: &Store, a: &Arguments) -> anyhow::Result<()> {
@@ -31,11 +35,10 @@ pub fn run(store: &Store, a: &Arguments) -> anyhow::Result<()> {
     let pushed = push(store, &a.reference, &to, &a.mount_from, &options, &|step| shown.take(step));
     let pushed = pushed.with_context(|| format!("push {} to {to}", a.reference))?;
     if pushed.missing > 0 {
-        eprintln!(
-            "taremark: {} images of the index are not in the store: this host's went alone (pull with --all-platforms)",
+        note(&format!(
+            "{} images of the index are not in the store: this host's went alone (pull with --all-platforms)",
             pushed.missing
-        );
+        ));
     }
-    println!("{to} {}", pushed.digest);
-    Ok(())
+    a.json.or(&super::named(&to, &pushed.digest), || println!("{to} {}", pushed.digest))
 }

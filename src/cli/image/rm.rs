@@ -1,6 +1,7 @@
 //! `taremark image rm`.
 
 use crate::cli::bytes::decimal;
+use crate::cli::json::Json;
 use crate::image::reference::Reference;
 use crate::image::remove::remove;
 use crate::image::store::Store;
@@ -10,20 +11,26 @@ pub struct Arguments {
     /// name:tag
     #[arg(required = true)]
     references: Vec<Reference>,
+    #[command(flatten)]
+    json: Json,
 }
 
 pub fn run(store: &Store, a: &Arguments) -> anyhow::Result<()> {
+    let mut all = Vec::new();
     for reference in &a.references {
         refuse_if_used(store, reference)?;
         let removed = remove(store, reference)?;
-        println!(
-            "removed {reference}: {} blobs, {}, and {} unpacked layers",
-            removed.blobs,
-            decimal(removed.blob_bytes),
-            removed.layers
-        );
+        if !a.json.json {
+            println!(
+                "removed {reference}: {} blobs, {}, and {} unpacked layers",
+                removed.blobs,
+                decimal(removed.blob_bytes),
+                removed.layers
+            );
+        }
+        all.push(serde_json::json!({ "reference": reference.to_string(), "removed": removed }));
     }
-    Ok(())
+    a.json.or(&all, || ())
 }
 
 /// A container's files are its image's layers: the last name of an image goes after its containers.

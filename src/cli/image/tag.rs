@@ -1,5 +1,6 @@
 //! `taremark image tag`.
 
+use crate::cli::json::Json;
 use crate::image::reference::Reference;
 use crate::image::store::Store;
 
@@ -11,10 +12,12 @@ pub struct Arguments {
     /// Its other name
     #[arg(value_name = "NEW")]
     new: Reference,
+    #[command(flatten)]
+    json: Json,
 }
 
 pub fn run(store: &Store, a: &Arguments) -> anyhow::Result<()> {
     crate::image::tag::tag(store, &a.reference, &a.new)?;
-    println!("{}", a.new);
-    Ok(())
+    let digest = store.resolve(&a.new.to_string())?.digest().to_string();
+    a.json.or(&super::named(&a.new, &digest), || println!("{}", a.new))
 }

@@ -11,9 +11,9 @@ pub use overlay::overlay;
 pub use tools::tools;
 pub(super) use tree::{KEYRING, sources_of_this_host};
 
-use super::cache;
 use super::error::{MachineError, io};
 use super::kernel::vmlinux_of;
+use super::{ZstdSize, cache};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -127,7 +127,10 @@ pub fn build(cache_dir: &Path, flavour: Flavour, init: &Path, again: bool) -> Re
         version: tree.version(),
         digest: cache::digest(&made.join("disk.qcow2"))?,
         virtual_bytes,
-        transfer_bytes: compressed_bytes(&made.join("disk.qcow2"))?,
+        transfer_bytes: {
+            let disk = made.join("disk.qcow2");
+            ZstdSize::of_file(&disk).map_err(io("compress", &disk))?
+        },
         made_in_s: from.elapsed().as_secs_f64(),
     };
     write("about.json", &serde_json::to_vec_pretty(&about).unwrap_or_default())?;
@@ -135,22 +138,4 @@ pub fn build(cache_dir: &Path, flavour: Flavour, init: &Path, again: bool) -> Re
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::rename(&made, &dir).map_err(io("rename to", &dir))?;
     find(cache_dir, flavour)
-}
-
-/// By zstd at level 3, which is not kept.
-fn compressed_bytes(path: &Path) -> Result<u64, MachineError> {
-    struct Counted(u64);
-    impl std::io::Write for Counted {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0 += bytes.len() as u64;
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let file = std::fs::File::open(path).map_err(io("open", path))?;
-    let mut counted = Counted(0);
-    zstd::stream::copy_encode(file, &mut counted, 3).map_err(io("compress", path))?;
-    Ok(counted.0)
 }

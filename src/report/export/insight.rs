@@ -1,9 +1,9 @@
-//! Definitions, ledgers, break-even, density and published figures, as JSON.
+//! Definitions, ledgers, break-even, blocks needed, density and published figures, as JSON.
 
 use crate::record::reader::Record;
 use crate::report::insight::HOSTS_GIB;
 use crate::report::summary::Summary;
-use crate::report::{definitions, ledger, meaning, overlay};
+use crate::report::{definitions, ledger, meaning, needed, overlay};
 use serde_json::{Value, json};
 
 /// All of it.
@@ -15,6 +15,7 @@ pub fn of(record: &Record, summary: &Summary) -> Value {
         "starts": starts,
         "ledgers": ledger::of(record),
         "break_even": meaning::break_even(summary),
+        "needed": needed::of(record, summary),
         "density": meaning::density(summary, &HOSTS_GIB),
     })
 }

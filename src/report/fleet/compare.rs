@@ -7,7 +7,9 @@ use super::super::summary::words;
 use super::gather::{DIFFERENCE, Gathered, RATIO};
 use crate::record::merge::{MergedRecord, differences};
 use crate::record::schema::METRICS;
-use crate::stats::{Comparison, HostValues, compare_blocks, compare_fleets, compare_hosts, judge, median};
+use crate::stats::{
+    Comparison, HostValues, compare_blocks_of_hosts, compare_fleets, compare_hosts, judge, median,
+};
 use std::collections::BTreeMap;
 
 /// A merged record, read.
@@ -130,7 +132,7 @@ fn blocks(all: &Gathered, base: usize, key: (usize, usize, usize)) -> Option<Com
     let ratios = all.of_pairs(key, base, RATIO).1;
     let values = |hosts: &[HostValues]| hosts.iter().flatten().map(Vec::len).sum::<usize>();
     let whole = values(&ratios) == values(&differences);
-    compare_blocks(&differences, whole.then_some(&ratios[..]), SEED)
+    compare_blocks_of_hosts(&differences, whole.then_some(&ratios[..]), SEED)
 }
 
 /// Why two merged records may not be compared.

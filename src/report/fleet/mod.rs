@@ -13,7 +13,7 @@ mod table;
 
 use super::charts::draw;
 use super::error::{ReportError, io, text};
-use super::{Rendered, put};
+use super::{Figures, Rendered, put};
 use crate::record::merge::MergedRecord;
 use cells::FleetCell;
 use gather::Gathered;
@@ -81,6 +81,7 @@ pub fn render(dir: &Path, by: &str) -> Result<Rendered, ReportError> {
         table: table::terminal(&summary),
         warnings: summary.notes.clone(),
         page: dir.join("report.html"),
+        figures: Figures::Fleet(summary),
     })
 }
 

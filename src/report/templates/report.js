@@ -36,6 +36,8 @@ for (const link of document.querySelectorAll("a[data-file]")) {
     setTimeout(() => URL.revokeObjectURL(save.href), 10000);
   });
 }
+// What is folded on a screen is read on paper.
+addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((d) => { d.open = true; }));
 
 const lanes = document.getElementById("lanes");
 if (lanes) {
