@@ -114,8 +114,8 @@ fn print(step: &Step) {
     let ends = |i: Option<(f64, f64)>, digits: usize| {
         i.map(|(low, high)| format!(" [{low:.digits$}, {high:.digits$}]")).unwrap_or_default()
     };
-    let change = step.change_ms.map(|c| format!("{c:+.0}")).unwrap_or_default();
     let of_change = ends(step.change_interval_ms, 0);
+    let change = step.change_ms.map(|c| format!("; {c:+.0}{of_change} ms")).unwrap_or_default();
     println!("  {:>6.0} ms  {:<24} {}", step.startup_ms, step.target, step.what);
-    println!("             {:.3}x{}; {change}{of_change} ms", step.ratio, ends(step.ratio_interval, 3));
+    println!("             {:.3}x{}{change}", step.ratio, ends(step.ratio_interval, 3));
 }

@@ -26,7 +26,7 @@ pub const LEVELS: [(&str, &str); 9] = [
     ("plain", "the initramfs uncompressed"),
     ("pvh", "the kernel uncompressed, entered through PVH (its address no longer random)"),
     ("untested", "the kernel's cryptography does not test itself (cryptomgr.notests)"),
-    ("untraced", "its tracer does not look up every function (initcall_blacklist=…)"),
+    ("untraced", "its tracer does not look up every function (initcall_blacklist)"),
     ("smp", "code is not patched for one processor (noreplace-smp)"),
     ("max", "all processor features but those by which memory is cleared by the byte (-cpu max,erms=off)"),
 ];
