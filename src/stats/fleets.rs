@@ -188,7 +188,8 @@ mod tests {
     /// a difference is said in at most 5 % and that scatter (5 % + 3 sqrt(0.05 * 0.95 / 300) = 8.8 %).
     #[test]
     fn intervals_hold_what_was_planted_and_alarms_are_as_rare_as_they_say() {
-        let ways: [(&str, fn(f64, u64) -> Option<Comparison>); 3] =
+        type Way = fn(f64, u64) -> Option<Comparison>;
+        let ways: [(&str, Way); 3] =
             [("hosts", before_and_after), ("fleets", others), ("blocks", side_by_side)];
         for (way, compared) in ways {
             let holds = |seed: &u64| {

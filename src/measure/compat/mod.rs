@@ -25,13 +25,16 @@ pub struct Other<'a> {
     pub processor: &'static str,
     /// A page of memory, as the kernel writes it.
     pub page: &'static str,
-    /// What it does with a script: what that said, and its exit code.
-    pub run: Box<dyn Fn(&str) -> Result<(String, i32), String> + 'a>,
+    /// What it does with a script.
+    pub run: Box<Runs<'a>>,
     /// A root file system for it.
     pub root: PathBuf,
     /// For the emulation by binfmt_misc.
     pub emulation: Option<Emulation>,
 }
+
+/// Runs a script: what that said, and its exit code; or why it could not be run.
+pub type Runs<'a> = dyn Fn(&str) -> Result<(String, i32), String> + 'a;
 
 /// How programs for it are told and run.
 pub struct Emulation {
