@@ -38,7 +38,7 @@ pub struct Arguments {
 }
 
 /// From the least telling on.
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     Step::Shorten("COMMAND", 10),
     Step::Shorten("IMAGE", 12),
     Step::Drop("CREATED"),
@@ -46,6 +46,7 @@ const STEPS: [Step; 9] = [
     Step::Shorten("PORTS", 20),
     Step::Shorten("IMAGE", 8),
     Step::Shorten("NAMES", 10),
+    Step::Drop("IMAGE"),
     Step::Shorten("STATUS", 10),
     Step::Shorten("PORTS", 8),
 ];

@@ -115,6 +115,11 @@ pub fn unpack(from: impl Read, source: &Source, to: &Path) -> Result<(), GuestEr
     for mut folder in folders {
         let itself = folder.path().is_ok_and(|p| p.components().all(|c| c == std::path::Component::CurDir));
         if !itself {
+            // The crate would take a link for its folder, and change the rights of what it leads to.
+            let is_link = folder.path().is_ok_and(|p| to.join(&p).is_symlink());
+            if is_link {
+                return Err(wrong(Error::other("the archive has a link and a folder of one name")));
+            }
             folder.unpack_in(to).map_err(wrong)?;
         } else if is_new {
             folder.unpack(to).map_err(wrong)?;
@@ -200,6 +205,8 @@ mod tests {
     fn nothing_beside_the_copy_is_written_whatever_an_archive_says() {
         use EntryType::{Directory, Link, Regular, Symlink};
         let dir = tempfile::tempdir().expect("folder");
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        std::fs::set_permissions(dir.path(), private).expect("rights");
         let outside = dir.path().join("outside");
         std::fs::write(&outside, "untouched").expect("file");
         let out = outside.display().to_string();

@@ -103,7 +103,8 @@ fn on_host(table: &str, ports: &[Published], uplink: &Uplink, forwards: bool) ->
     for (chain, hook, priority) in hooks {
         let _ =
             writeln!(text, "add chain ip {table} {chain} {{ type nat hook {hook} priority {priority}; }}");
-        for p in ports {
+        // Nothing that comes from outside is for a loopback address.
+        for p in ports.iter().filter(|p| hook == "output" || !p.address.is_loopback()) {
             let to = if p.address.is_unspecified() {
                 "fib daddr type local".to_owned()
             } else {
@@ -120,6 +121,14 @@ fn on_host(table: &str, ports: &[Published], uplink: &Uplink, forwards: bool) ->
         writeln!(text, "add chain ip {table} postrouting {{ type nat hook postrouting priority srcnat; }}");
     let _ = writeln!(text, "add rule ip {table} postrouting oifname {:?} masquerade", uplink.link);
     text
+}
+
+/// In a switch, before it forwards anything: published ports and what answers them, and nothing else. A machine's root,
+/// or whoever may send packets of his own making, would find a way to the host and through it otherwise.
+pub fn guard() -> Result<(), LifeError> {
+    let chain = "add chain ip taremark forward { type filter hook forward priority filter; policy drop; }";
+    let rule = "add rule ip taremark forward ct status dnat accept";
+    nft(&["-f", "-"], &format!("{}{chain}\n{rule}\n", fresh("taremark"))).map(drop)
 }
 
 /// Members have no way out, so they answer the switch. From within, its own address leads to published ports as well.

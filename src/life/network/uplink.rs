@@ -49,6 +49,7 @@ pub fn uplink(switch: BorrowedFd) -> Result<Uplink, LifeError> {
     let here = Path::new("/proc/thread-self/ns/net");
     let here = std::fs::File::open(here).map_err(io("open", here))?;
     inside(switch, || {
+        super::nft::guard()?;
         netlink::create_veth(FAR, &link, std::os::fd::AsFd::as_fd(&here))
             .map_err(network("make the uplink"))?;
         netlink::add_address(FAR, far, PREFIX).map_err(network("set the uplink's address"))?;

@@ -202,6 +202,7 @@ fn ports_are_carried_by_rules_of_our_own_that_go_with_the_container() {
     let hairpin = "echo word | busybox nc 10.88.0.1 18451";
     assert_eq!(host.says(&ground, &[taremark, "exec", "web", "sh", "-c", hairpin]), "word\n");
     assert_eq!(host.says(&ground, &[taremark, "run", "--rm", "shell", "sh", "-c", hairpin]), "word\n");
+    members_find_no_way_to_the_host(&ground, &host);
     // Without its rules it is carried in user space.
     let tables = || host.says(&ground, &["nft", "list", "tables"]);
     let ours = tables()
@@ -256,4 +257,42 @@ fn rules_of_what_was_killed_are_removed_by_the_next_command() {
     for cgroup in ["/sys/fs/cgroup", "/sys/fs/cgroup/memory", "/sys/fs/cgroup/cpu", "/sys/fs/cgroup/pids"] {
         let _ = std::fs::remove_dir(std::path::Path::new(cgroup).join("taremark-run").join(&id));
     }
+}
+
+/// One who may set routes, as a machine's root may, does not get out of the network by the link of published ports.
+fn members_find_no_way_to_the_host(ground: &Ground, host: &Host) {
+    let taremark = super::TAREMARK;
+    let pids =
+        host.says(ground, &[taremark, "inspect", "-f", "{{.State.Pid}} {{.State.ConmonPid}} {{.Id}}", "web"]);
+    let [pid, monitor, id] = pids.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{pids}") };
+    let route = format!("--net=/proc/{pid}/ns/net");
+    host.says(ground, &["nsenter", &route, "ip", "route", "add", "default", "via", "10.88.0.1"]);
+    let addresses = host.says(ground, &["ip", "-o", "-4", "addr"]);
+    let of_host = addresses.split_whitespace().find(|w| w.starts_with("169.254.")).expect("the uplink");
+    let of_host = of_host.split('/').next().expect("an address");
+    // Datagrams, as no answer would find its way back: what arrives is what counts.
+    let listen = "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 18470)); s.settimeout(2)
+print('up', flush=True)
+try: print(s.recv(9).decode())
+except TimeoutError: print('none')";
+    let reached = || {
+        let mut listener = std::process::Command::new("nsenter")
+            .arg(format!("--net=/proc/{}/ns/net", host.0.id()))
+            .args(["python3", "-c", listen])
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("nsenter");
+        listener.stdout.as_mut().expect("stdout").read_exact(&mut [0; 3]).expect("a listener");
+        let send = "import socket, sys; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'host', (sys.argv[1], 18470))";
+        host.says(ground, &["nsenter", &route, "python3", "-c", send, of_host]);
+        crate::support::text(&listener.wait_with_output().expect("end"))
+    };
+    assert_eq!(reached(), "none\n", "a service of the host was reached");
+    // So that it is known what keeps it from that: without the guard it is reached.
+    let state = std::fs::read(ground.path("state").join(id).join("state.json")).expect("state");
+    let state: serde_json::Value = serde_json::from_slice(&state).expect("JSON");
+    let switch = format!("--net=/proc/{monitor}/fd/{}", state["switch_fd"]);
+    host.says(ground, &["nsenter", &switch, "nft", "delete", "table", "ip", "taremark"]);
+    assert_eq!(reached(), "host\n", "is this test blind?");
+    host.says(ground, &["nsenter", &route, "ip", "route", "del", "default"]);
 }
