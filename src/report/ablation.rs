@@ -168,11 +168,15 @@ mod tests {
 
     #[test]
     fn a_change_is_paired_by_block() {
-        let (a, b) = (blocks(&[100.0, 200.0, 110.0, 90.0]), blocks(&[50.0, 150.0, 60.0, 40.0]));
+        // As many blocks as an interval needs.
+        let (a, b) = (
+            blocks(&[100.0, 200.0, 110.0, 90.0, 120.0, 130.0, 95.0, 105.0]),
+            blocks(&[50.0, 150.0, 60.0, 40.0, 70.0, 80.0, 45.0, 55.0]),
+        );
         let row = step(&choice("b"), &b, Some(("a", &a)), &a, 1).expect("a row");
         // The blocks differ by much more than the targets; in pairs the change is the same in each.
         assert_eq!((row.change_ms, row.change_interval_ms), (Some(-50.0), Some((-50.0, -50.0))));
-        assert_eq!((row.startup_ms, row.against.as_deref()), (55.0, Some("a")));
+        assert_eq!((row.startup_ms, row.against.as_deref()), (57.5, Some("a")));
         let (low, high) = row.ratio_interval.expect("interval");
         assert!(low <= row.ratio && row.ratio <= high && low < high, "{row:?}");
         assert!(
