@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Of the machine's kernel, not needed without a network.
-const MODULE: &str = "virtio_net";
+const MODULE: &str = "failover";
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {

@@ -119,7 +119,7 @@ fn an_error_says_what_where_and_what_to_try() {
     let ground = Ground::new();
     let missing = ground.path("none").display().to_string();
     let output = ground.run(&["report", &missing]);
-    fails(&output, 1, &["error: ", &missing, "plan.json", "\n  try: "]);
+    fails(&output, 1, &["error: ", &missing, "runs.csv", "\n  try: "]);
     assert!(!errors(&output).contains('\x1b'));
     let output = ground.run(&["--color", "always", "report", &missing]);
     fails(&output, 1, &["\x1b[1;31merror:\x1b[0m ", "\x1b[36mtry:\x1b[0m "]);

@@ -85,7 +85,7 @@ pub(super) const QUESTIONS: &[Question] = &[
         why: "a module is part of the kernel; a container has no right to load one",
         script: "grep -q ^MODULE /proc/modules && rmmod MODULE; insmod /module.ko && grep -o ^MODULE /proc/modules",
         container: Says("Operation not permitted"),
-        machine: Says("virtio_net"),
+        machine: Says("failover"),
         elsewhere: |_| None,
     },
     Question {
