@@ -2,21 +2,7 @@
 
 #![cfg_attr(all(not(test), target_env = "gnu"), no_main)]
 
-/// C's main, as in `tarec`: what of Rust's own start is a matter of safety, and no more. The attribute is no `unsafe`
-/// code: nothing else in this program has that name.
-#[cfg(all(not(test), target_env = "gnu"))]
-#[allow(unsafe_code)]
-#[unsafe(no_mangle)]
-pub extern "C" fn main(_: i32, _: *const *const u8) -> i32 {
-    taremark::sys::start::begin();
-    std::process::exit(begun().into())
-}
-
-#[cfg(any(test, not(target_env = "gnu")))]
-#[cfg_attr(test, allow(dead_code))]
-fn main() {
-    std::process::exit(begun().into())
-}
+taremark::c_main!(begun);
 
 fn begun() -> u8 {
     if std::process::id() == 1 {

@@ -1,6 +1,7 @@
 //! Programs of the host that make files.
 
 use super::error::{MachineError, io};
+use crate::sys::process::dies_with_us;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,10 +12,10 @@ pub(super) fn find(name: &str, package: &'static str) -> Result<PathBuf, Machine
     found.ok_or_else(|| MachineError::Missing { program: name.to_owned(), package })
 }
 
-/// Runs it to its end and gives its standard output.
+/// Runs it to its end and gives its standard output. Killed with us: nobody else would remove what it makes.
 pub(super) fn run(command: &mut Command) -> Result<String, MachineError> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.env("LC_ALL", "C").output().map_err(io("run", Path::new(&program)))?;
+    let output = dies_with_us(command.env("LC_ALL", "C")).output().map_err(io("run", Path::new(&program)))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }

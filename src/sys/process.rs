@@ -55,6 +55,20 @@ pub fn one_arena() {
     };
 }
 
+/// The program is killed when the thread that starts it ends, so that nothing writes on behalf of a process that was
+/// killed. prctl(2): PR_SET_PDEATHSIG; what the program starts itself is not reached.
+pub fn dies_with_us(command: &mut std::process::Command) -> &mut std::process::Command {
+    use std::os::unix::process::CommandExt;
+    let us = rustix::process::getpid();
+    let tie = move || {
+        rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+        // Whoever was killed before the call is not told of any more.
+        if rustix::process::getppid() == Some(us) { Ok(()) } else { Err(std::io::ErrorKind::NotFound.into()) }
+    };
+    // SAFETY: between fork and exec only two system calls are made, and nothing is allocated.
+    unsafe { command.pre_exec(tie) }
+}
+
 /// Ends this process at once, without destructors: for a child after a fork.
 pub fn exit_now(code: i32) -> ! {
     // SAFETY: never returns, touches no memory.

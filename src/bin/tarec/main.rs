@@ -13,23 +13,7 @@ mod verbs;
 use failure::Failure;
 use globals::Globals;
 
-/// C's main instead of Rust's, whose start reads /proc/self/maps and installs handlers to tell a stack overflow: a
-/// fiftieth of a start. The attribute is no `unsafe` code: nothing else in this program has that name. Where the standard
-/// library is not told the arguments by the C library's start, Rust's main it is.
-#[cfg(all(not(test), target_env = "gnu"))]
-#[allow(unsafe_code)]
-#[unsafe(no_mangle)]
-pub extern "C" fn main(_: i32, _: *const *const u8) -> i32 {
-    taremark::sys::start::begin();
-    // By this call, as it writes out what standard output holds.
-    std::process::exit(begun().into())
-}
-
-#[cfg(any(test, not(target_env = "gnu")))]
-#[cfg_attr(test, allow(dead_code))]
-fn main() {
-    std::process::exit(begun().into())
-}
+taremark::c_main!(begun);
 
 /// Verbs whose processes are in reach of a container.
 const MAKE_PROCESSES: [&str; 4] = ["create", "run", "exec", "restore"];
