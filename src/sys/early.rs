@@ -157,9 +157,6 @@ extern "C" fn seal(stack: *mut usize) {
     }
     let here = libc::AT_FDCWD as usize;
     let (own, empty) = (c"/proc/self/exe".as_ptr() as usize, c"".as_ptr() as usize);
-    if call(libc::SYS_faccessat2, [here, own, libc::W_OK as usize, libc::AT_EACCESS as usize, 0]) != 0 {
-        return;
-    }
     // OPEN_TREE_CLONE and OPEN_TREE_CLOEXEC of linux/mount.h.
     let tree = call(libc::SYS_open_tree, [here, own, 1 | libc::O_CLOEXEC as usize, 0, 0]);
     if tree < 0 {
@@ -169,9 +166,12 @@ extern "C" fn seal(stack: *mut usize) {
     // struct mount_attr with MOUNT_ATTR_RDONLY.
     let attr: [u64; 4] = [1, 0, 0, 0];
     let at_empty = libc::AT_EMPTY_PATH as usize;
-    let restricted =
-        call(libc::SYS_mount_setattr, [tree, empty, at_empty, attr.as_ptr() as usize, size_of::<[u64; 4]>()]);
-    if restricted == 0 {
+    let as_us = at_empty | libc::AT_EACCESS as usize;
+    let writable = call(libc::SYS_faccessat2, [tree, empty, libc::W_OK as usize, as_us, 0]) == 0;
+    let restricted = writable
+        && call(libc::SYS_mount_setattr, [tree, empty, at_empty, attr.as_ptr() as usize, size_of::<[u64; 4]>()])
+            == 0;
+    if restricted {
         let env = argv.wrapping_add(count).wrapping_add(1);
         // SAFETY: there is a first argument; it is put back where the exec fails.
         unsafe {
