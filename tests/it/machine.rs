@@ -50,7 +50,8 @@ pub struct Said {
 }
 
 pub fn listen(running: &mut Running, until: &str) -> Said {
-    listen_for(running, until, Duration::from_secs(40))
+    // A guard against waiting for ever, no measure: emulated on a busy host, some scripts take half a minute.
+    listen_for(running, until, Duration::from_secs(150))
 }
 
 pub fn listen_for(running: &mut Running, until: &str, at_most: Duration) -> Said {
