@@ -35,6 +35,8 @@ pub struct CreateOptions {
     pub no_new_keyring: bool,
     /// Cgroups by systemd.
     pub systemd_cgroup: bool,
+    /// Whether a container may run without the cgroup that cannot be made; where it is not said, for ordinary users.
+    pub may_lack_cgroup: Option<bool>,
 }
 
 /// A container whose init is made.

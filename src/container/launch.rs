@@ -92,7 +92,8 @@ pub fn planned(wish: &Wish, rootless: bool) -> Result<RunCgroup, RuntimeError> {
     let cgroup = RunCgroup::plan_for(&wish.saved.cgroups_path, &config.linux.resources, lean)?;
     // Below a user's systemd of v2 it is that user's.
     let is_given = wish.scope.is_some() && cgroup.hierarchies().is_v2();
-    Ok(if is_given { cgroup } else { place::reachable(cgroup, rootless) })
+    let may_lack = wish.options.may_lack_cgroup.unwrap_or(rootless);
+    Ok(if is_given { cgroup } else { place::reachable(cgroup, may_lack) })
 }
 
 /// The cgroup with what `start` has started in it. On an error it is removed.

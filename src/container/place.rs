@@ -24,10 +24,10 @@ enum Task {
     None,
 }
 
-/// `cgroup`, or none, with a warning, for an ordinary user (`rootless`, which root in a user namespace is, too) to whom
-/// none is delegated. Root is told by the error.
-pub fn reachable(cgroup: RunCgroup, rootless: bool) -> RunCgroup {
-    if !rootless || cgroup.may_be_made() {
+/// `cgroup`, or none, with a warning, where it cannot be made and the container `may_lack` it: that of an ordinary user
+/// (which root in a user namespace is, too) to whom none is delegated. Others are told by the error.
+pub fn reachable(cgroup: RunCgroup, may_lack: bool) -> RunCgroup {
+    if !may_lack || cgroup.may_be_made() {
         return cgroup;
     }
     super::warning::warn("no cgroup is delegated to this user: the container runs without limits");

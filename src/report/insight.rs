@@ -78,20 +78,20 @@ fn break_even(summary: &Summary) -> Vec<String> {
     said
 }
 
-/// `The container costs 4.1 ms and 2.5 MiB: under 5 % of the whole once …`.
+/// `The container costs 4.1 ms and 2.5 MiB: under 5 % of the whole once …`. What the interval does not show is not said.
 fn sentence(b: &meaning::BreakEven) -> String {
-    let memory =
-        b.memory_tare_bytes.map(|m| format!(" and {}", value("pss_bytes", "bytes", m))).unwrap_or_default();
+    let size = |bytes| value("pss_bytes", "bytes", bytes);
+    let start = b.run_longer_than_ms.map(|_| span(b.startup_tare_ms));
+    let costs: Vec<String> = [start, b.memory_tare_bytes.map(size)].into_iter().flatten().collect();
     let longer = b.run_longer_than_ms.map(|ms| format!("runs longer than {}", span(ms)));
-    let more =
-        b.memory_more_than_bytes.map(|m| format!("needs more than {}", value("pss_bytes", "bytes", m)));
+    let more = b.memory_more_than_bytes.map(|m| format!("needs more than {}", size(m)));
     let once: Vec<String> = [longer, more].into_iter().flatten().collect();
-    let then = match once.is_empty() {
-        true => "no cost was shown".to_owned(),
-        false => format!("under 5 % of the whole once the workload {}", once.join(" or ")),
-    };
     let name = named(&b.target, &b.accelerator);
-    format!("{}: the {name} costs {}{memory}; {then}.", b.workload, span(b.startup_tare_ms))
+    if costs.is_empty() {
+        return format!("{}: no cost of the {name} could be shown.", b.workload);
+    }
+    let then = format!("under 5 % of the whole once the workload {}", once.join(" or "));
+    format!("{}: the {name} costs {}; {then}.", b.workload, costs.join(" and "))
 }
 
 fn needed_row(n: &needed::Needed) -> [String; 4] {

@@ -174,6 +174,25 @@ fn an_ordinary_user_has_all_verbs_without_a_cgroup() {
     }
 }
 
+/// `--rootless` as runc has it: whether the lack of a cgroup is an error.
+#[test]
+fn the_lack_of_a_cgroup_is_an_error_where_that_is_asked_for() {
+    if !in_namespace("rootless::the_lack_of_a_cgroup_is_an_error_where_that_is_asked_for", &[]) {
+        return;
+    }
+    let home = Home::new();
+    home.configure("echo runs", |_| ());
+    for may in ["auto", "true"] {
+        let (code, said) = home.verb(&["--rootless", may, "run", "c"]);
+        assert!(code == 0 && said.contains("no cgroup is delegated") && said.contains("runs"), "{may}: {said}");
+    }
+    let (code, said) = home.verb(&["--rootless", "false", "run", "c"]);
+    assert!(code == 1 && said.contains("cgroup") && !said.contains("runs"), "{said}");
+    assert_eq!(std::fs::read_dir(home.dir.path().join("tarec")).expect("states").count(), 0);
+    let (code, said) = home.verb(&["--rootless=perhaps", "run", "c"]);
+    assert!(code != 0 && said.contains("true, false or auto"), "{said}");
+}
+
 #[test]
 fn an_ordinary_user_runs_a_container() {
     if !in_namespace("rootless::an_ordinary_user_runs_a_container", &[]) {

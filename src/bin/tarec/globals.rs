@@ -20,14 +20,23 @@ pub struct Globals {
     pub debug: bool,
     /// Cgroups by systemd.
     pub systemd_cgroup: bool,
+    /// Whether a cgroup that cannot be made is done without; where it is not said, for ordinary users.
+    pub rootless: Option<bool>,
     /// File for the time line of a start.
     pub trace: Option<PathBuf>,
 }
 
 impl Default for Globals {
     fn default() -> Self {
-        let (log, trace) = (None, None);
-        Self { root: state::default_root(), log, json: false, debug: false, systemd_cgroup: false, trace }
+        Self {
+            root: state::default_root(),
+            log: None,
+            json: false,
+            debug: false,
+            systemd_cgroup: false,
+            rootless: None,
+            trace: None,
+        }
     }
 }
 
@@ -39,7 +48,8 @@ Global options:
       --log-format FORM    Form of the messages there: text or json [text]
       --debug              Tell in the log what is done
       --systemd-cgroup     Let systemd make the cgroups
-      --rootless VALUE     true, false or auto; taken for compatibility, rootless is found out
+      --rootless VALUE     Whether a cgroup that cannot be made is done without: true, false,
+                           or auto: for ordinary users [auto]
       --trace FILE         Write the time line of a start, in Chrome's trace format
   -h, --help               Print help
   -v, --version            Print version";
@@ -67,7 +77,17 @@ impl Globals {
             "trace" => self.trace = Some(parser.value()?.into()),
             "debug" => self.debug = flag(parser)?,
             "systemd-cgroup" => self.systemd_cgroup = flag(parser)?,
-            "rootless" | "criu" => drop(parser.value()?),
+            "rootless" => {
+                self.rootless = match parser.value()?.string()?.as_str() {
+                    "auto" => None,
+                    "true" => Some(true),
+                    "false" => Some(false),
+                    other => {
+                        return Err(Failure::usage(format!("--rootless: {other:?} is not true, false or auto")));
+                    }
+                }
+            }
+            "criu" => drop(parser.value()?),
             other => return Err(Failure::usage(format!("--{other} is not an option"))),
         }
         Ok(())

@@ -4,7 +4,7 @@ use super::super::charts::Chart;
 use super::super::error::{ReportError, text};
 use super::super::format::{number, value, with_interval};
 use super::FleetSummary;
-use super::table::{comparison, interval, marked, percent, sentence};
+use super::table::{comparison, interval, marked, odd_hosts, percent};
 use crate::record::merge::MergedRecord;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
@@ -15,7 +15,7 @@ const HTML: &str = include_str!("../templates/fleet.html");
 const MARKDOWN: &str = include_str!("../templates/fleet.md");
 const STYLE: &str = include_str!("../templates/report.css");
 
-/// Lines of odd hosts on a page; hosts.csv has all.
+/// Odd hosts on a page, a line each; hosts.csv has all of all.
 const SHOWN: usize = 100;
 
 #[derive(Serialize)]
@@ -52,6 +52,9 @@ fn view(record: &MergedRecord, summary: &FleetSummary, charts: &[Chart]) -> View
             if c.failed > 0 { format!("{} ({} failed)", c.n, c.failed) } else { c.n.to_string() },
         ]
     };
+    let mut odd = odd_hosts(&summary.odd);
+    let odd_more = odd.len().saturating_sub(SHOWN);
+    odd.truncate(SHOWN);
     View {
         hosts: summary.hosts,
         sessions: summary.sessions,
@@ -62,8 +65,8 @@ fn view(record: &MergedRecord, summary: &FleetSummary, charts: &[Chart]) -> View
         emulated: summary.cells.iter().any(|c| c.accelerator == "tcg"),
         figures: summary.cells.iter().map(figure).collect(),
         groups: summary.groups.iter().map(comparison).collect(),
-        odd: summary.odd.iter().take(SHOWN).map(sentence).collect(),
-        odd_more: summary.odd.len().saturating_sub(SHOWN),
+        odd,
+        odd_more,
         charts: charts.iter().map(|c| (c.title, c.caption, c.svg.clone())).collect(),
         notes: summary.notes.clone(),
     }

@@ -27,7 +27,7 @@ pub fn percent(share: f64) -> String {
 }
 
 /// What is odd of a host, in words.
-pub fn sentence(odd: &hosts::OddHost) -> String {
+fn sentence(odd: &hosts::OddHost) -> String {
     let what = match odd.oddity {
         "restless" => format!("spreads {} times as far as usual", number(odd.times)),
         _ => format!("is {} times its group's median", number(odd.times)),
@@ -68,10 +68,9 @@ pub fn terminal(summary: &FleetSummary) -> String {
     }
     if !summary.odd.is_empty() {
         let _ = writeln!(text, "\nodd hosts:");
-        let hosts = by_host(&summary.odd);
-        hosts.iter().take(SHOWN).for_each(|(first, more)| {
-            let more = if *more > 0 { format!(", and {more} figures more") } else { String::new() };
-            let _ = writeln!(text, "  {}{more}", sentence(first));
+        let hosts = odd_hosts(&summary.odd);
+        hosts.iter().take(SHOWN).for_each(|said| {
+            let _ = writeln!(text, "  {said}");
         });
         if hosts.len() > SHOWN {
             let _ = writeln!(text, "  and {} hosts more in hosts.csv", hosts.len() - SHOWN);
@@ -80,8 +79,8 @@ pub fn terminal(summary: &FleetSummary) -> String {
     text.trim_end().to_owned()
 }
 
-/// Of each odd host what is oddest, and how much more there is.
-fn by_host(odd: &[hosts::OddHost]) -> Vec<(&hosts::OddHost, usize)> {
+/// A line for each odd host: what is oddest of it, and how much more there is.
+pub fn odd_hosts(odd: &[hosts::OddHost]) -> Vec<String> {
     let mut found: Vec<(&hosts::OddHost, usize)> = Vec::new();
     for one in odd {
         match found.iter_mut().find(|f| f.0.host == one.host) {
@@ -89,7 +88,12 @@ fn by_host(odd: &[hosts::OddHost]) -> Vec<(&hosts::OddHost, usize)> {
             None => found.push((one, 0)),
         }
     }
-    found
+    let said = |(first, more): (&hosts::OddHost, usize)| match more {
+        0 => sentence(first),
+        1 => format!("{}, and one figure more", sentence(first)),
+        more => format!("{}, and {more} figures more", sentence(first)),
+    };
+    found.into_iter().map(said).collect()
 }
 
 fn row(cell: &FleetCell) -> String {

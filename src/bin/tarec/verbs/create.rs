@@ -69,5 +69,6 @@ pub fn finish(
     options.root.clone_from(&globals.root);
     options.trace.clone_from(&globals.trace);
     options.systemd_cgroup = globals.systemd_cgroup;
+    options.may_lack_cgroup = globals.rootless;
     Ok(())
 }
