@@ -169,8 +169,10 @@ extern "C" fn seal(stack: *mut usize) {
     let as_us = at_empty | libc::AT_EACCESS as usize;
     let writable = call(libc::SYS_faccessat2, [tree, empty, libc::W_OK as usize, as_us, 0]) == 0;
     let restricted = writable
-        && call(libc::SYS_mount_setattr, [tree, empty, at_empty, attr.as_ptr() as usize, size_of::<[u64; 4]>()])
-            == 0;
+        && call(
+            libc::SYS_mount_setattr,
+            [tree, empty, at_empty, attr.as_ptr() as usize, size_of::<[u64; 4]>()],
+        ) == 0;
     if restricted {
         let env = argv.wrapping_add(count).wrapping_add(1);
         // SAFETY: there is a first argument; it is put back where the exec fails.

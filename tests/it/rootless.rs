@@ -184,7 +184,10 @@ fn the_lack_of_a_cgroup_is_an_error_where_that_is_asked_for() {
     home.configure("echo runs", |_| ());
     for may in ["auto", "true"] {
         let (code, said) = home.verb(&["--rootless", may, "run", "c"]);
-        assert!(code == 0 && said.contains("no cgroup is delegated") && said.contains("runs"), "{may}: {said}");
+        assert!(
+            code == 0 && said.contains("no cgroup is delegated") && said.contains("runs"),
+            "{may}: {said}"
+        );
     }
     let (code, said) = home.verb(&["--rootless", "false", "run", "c"]);
     assert!(code == 1 && said.contains("cgroup") && !said.contains("runs"), "{said}");

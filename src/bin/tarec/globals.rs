@@ -83,7 +83,9 @@ impl Globals {
                     "true" => Some(true),
                     "false" => Some(false),
                     other => {
-                        return Err(Failure::usage(format!("--rootless: {other:?} is not true, false or auto")));
+                        return Err(Failure::usage(format!(
+                            "--rootless: {other:?} is not true, false or auto"
+                        )));
                     }
                 }
             }
