@@ -171,3 +171,29 @@ fn published(b: &overlay::Beside) -> [String; 6] {
     let figure = format!("{} ms", number(p.ms));
     [p.what.to_owned(), figure, p.definition.to_owned(), ours.unwrap_or_default(), b.why.clone(), source]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{meaning::BreakEven, sentence};
+
+    #[test]
+    fn a_cost_is_said_only_where_it_was_shown() {
+        let said = |longer: Option<f64>, memory: Option<f64>| {
+            sentence(&BreakEven {
+                workload: "hello".into(),
+                target: "container".into(),
+                accelerator: String::new(),
+                startup_tare_ms: 4.0,
+                memory_tare_bytes: memory,
+                tested: true,
+                run_longer_than_ms: longer,
+                memory_more_than_bytes: memory.map(|m| m * 20.0),
+            })
+        };
+        assert_eq!(said(None, None), "hello: no cost of the container could be shown.");
+        let start = "hello: the container costs 4.00 ms; under 5 % of the whole once the workload runs longer than 80.0 ms.";
+        assert_eq!(said(Some(80.0), None), start);
+        let memory = said(None, Some(1_048_576.0));
+        assert!(!memory.contains("ms") && memory.contains("costs 1.00 MiB; under"), "{memory}");
+    }
+}

@@ -344,3 +344,17 @@ pub fn reap_others(keep: &[i32]) {
         let _ = wait_for(pid);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::dies_with_us;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+
+    #[test]
+    fn a_program_dies_with_the_thread_that_started_it() {
+        let start = || dies_with_us(Command::new("sleep").arg("5")).spawn().expect("sleep (coreutils)");
+        let mut child = std::thread::spawn(start).join().expect("thread");
+        assert_eq!(child.wait().expect("status").signal(), Some(libc::SIGKILL));
+    }
+}

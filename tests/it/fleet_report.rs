@@ -85,6 +85,9 @@ fn the_report_says_so_in_a_terminal_on_its_pages_and_in_its_chart() {
             page.contains("node0017") && page.contains("startup_ms") && page.contains("between"),
             "{page}"
         );
+        // A host is one line, however many of its figures are odd.
+        assert_eq!(page.matches("node0017: ").count(), 1, "{page}");
+        assert!(page.contains("figures more"), "{page}");
     }
     ["svg", "png"].iter().for_each(|end| opens(&dir.join(format!("charts/hosts.{end}"))));
     let svg = std::fs::read_to_string(dir.join("charts/hosts.svg")).expect("chart");
