@@ -179,8 +179,7 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
             let small = if *flavour == "small" { " --small" } else { "" };
             return Some(format!("taremark vm build{small} (a minute, once)"));
         }
-        if let Some(MachineError::NoOwnKernel { .. } | MachineError::OtherProcessor { .. }) =
-            cause.downcast_ref()
+        if let Some(MachineError::NoOwnKernel { .. } | MachineError::OtherHost { .. }) = cause.downcast_ref()
         {
             return Some("taremark kernel build (minutes, once)".into());
         }

@@ -2,7 +2,7 @@
 //! are hosts whose /dev/kvm opens and makes virtual machines, and cannot run one.
 
 use super::error::{MachineError, io, system};
-use super::kernel::Kernel;
+use super::kernel::{Initialises, Kernel};
 use super::qemu::{Accelerator, Qemu};
 use super::{Armed, Machine, MachineEvent, Memory};
 use super::{cache, initramfs};
@@ -125,6 +125,7 @@ fn probe(qemu: &Qemu, kernel: &Kernel, initramfs: PathBuf) -> Result<(bool, Stri
         network: None,
         memory: Memory::Fresh,
         isolated: true,
+        initialises: Initialises::of_host(),
         parameters: Vec::new(),
     };
     let armed = Armed::new(&machine, None, None, CgroupPlace::default(), dir.path())?;

@@ -82,8 +82,10 @@ pub enum MachineError {
         name: String,
     },
     /// Our own kernel was built for another host.
-    #[error("the kernel {release} was built for a processor that needs fewer mitigations than this host's")]
-    OtherProcessor {
+    #[error(
+        "the kernel {release} was built for a host whose own kernel protects itself with less than this host's does"
+    )]
+    OtherHost {
         /// Its release.
         release: String,
     },

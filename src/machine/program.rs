@@ -19,12 +19,37 @@ pub(super) fn run(command: &mut Command) -> Result<String, MachineError> {
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    // Two lines: some name the cause before what failed by it.
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
-    let said = match &lines[lines.len().saturating_sub(2)..] {
-        [] => "(nothing)".to_owned(),
-        last => last.join("; "),
-    };
+    let said = cause(&String::from_utf8_lossy(&output.stderr));
     Err(MachineError::Program { program, status: output.status, said })
+}
+
+/// What a compiler says first that is wrong, where one says so; and the last two lines, because some name the cause before
+/// what failed by it.
+fn cause(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+    let last = &lines[lines.len().saturating_sub(2)..];
+    let first = lines[..lines.len() - last.len()].iter().find(|l| l.contains("error: "));
+    match (first, last) {
+        (_, []) => "(nothing)".to_owned(),
+        (first, last) => first.into_iter().chain(last).copied().collect::<Vec<_>>().join("; "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cause;
+
+    #[test]
+    fn a_compilers_error_is_not_lost_among_what_make_says_after_it() {
+        let make = "a.h:3:10: fatal error: gelf.h: No such file or directory\ncompilation terminated.\n\n\
+                    make[1]: *** Waiting for unfinished jobs....\nmake: *** [Makefile:250] Error 2\n";
+        assert_eq!(
+            cause(make),
+            "a.h:3:10: fatal error: gelf.h: No such file or directory; \
+             make[1]: *** Waiting for unfinished jobs....; make: *** [Makefile:250] Error 2"
+        );
+        assert_eq!(cause("the cause\nwhat failed by it\n"), "the cause; what failed by it");
+        assert_eq!(cause("alone\n"), "alone");
+        assert_eq!(cause(" \n"), "(nothing)");
+    }
 }

@@ -4,7 +4,7 @@
 use super::arguments::{Arguments, Bus};
 use super::arm::Command;
 use super::fds::{Given, INITRD, KERNEL, RAM, ROOT, SCRATCH, SCRATCH_READ, STATE};
-use super::kernel::{Kernel, Origin};
+use super::kernel::{Initialises, Kernel, Origin};
 use super::qemu::{Accelerator, Qemu};
 use super::snapshot::Snapshot;
 use std::path::PathBuf;
@@ -15,10 +15,12 @@ pub const MACHINE_TYPE: &str = "microvm";
 
 /// A distribution's kernel need not let its cryptography test itself to run a program.
 pub const UNTESTED: &str = "cryptomgr.notests";
-/// Nor, of its tracer, look up each function that could be traced for those that were replaced at link time, and put the
-/// names of constants into the events' descriptions (kernel/trace): a sixth and a twentieth of all that Debian's kernel
-/// executes until its init runs. Who traces within the guest sees some functions more, and numbers for some names.
-pub const UNTRACED: &str = "initcall_blacklist=ftrace_check_for_weak_functions,trace_eval_init";
+/// Nor, of its tracer, look up each function that could be traced for those that were replaced at link time, put the names
+/// of constants into the events' descriptions, and describe each event in files (kernel/trace): a sixth, a twentieth and a
+/// twentieth of all that Debian's kernel executes until its init runs. Its tracefs is empty for it: who traces within the guest
+/// boots another kernel, as `--kernel` gives it.
+pub const UNTRACED: &str =
+    "initcall_blacklist=ftrace_check_for_weak_functions,trace_eval_init,tracer_init_tracefs";
 
 /// The guest's RAM.
 #[derive(Debug, Clone, Default)]
@@ -62,6 +64,8 @@ pub struct Machine {
     pub memory: Memory,
     /// QEMU runs behind its own system call filter and as a user without rights.
     pub isolated: bool,
+    /// What the guest's kernel initialises, as the host's does.
+    pub initialises: Initialises,
     /// More for the kernel's command line: for the ablation.
     pub parameters: Vec<String>,
 }
@@ -77,6 +81,7 @@ impl Machine {
     pub fn command_line(&self) -> String {
         let loglevel = if verbose() { 7 } else { 1 };
         let mut line = format!("console=ttyS0 quiet loglevel={loglevel} reboot=t panic=-1 no_timer_check");
+        line = line + " " + self.initialises.parameter();
         if self.kernel.origin != Origin::Own {
             line += &format!(" {UNTESTED} {UNTRACED}");
         }

@@ -10,7 +10,7 @@ use super::{Armed, ArmedKind, Job, Prepared, Target, Told, direct, network, proc
 use crate::container::cgroup::Limits;
 use crate::machine::accelerator::{self, Wanted};
 use crate::machine::hypervisor::{self, Kind};
-use crate::machine::kernel::Kernel;
+use crate::machine::kernel::{Initialises, Kernel};
 use crate::machine::qemu::{self, Accelerator, Qemu};
 use crate::machine::{Machine, Memory, USER, disk, initramfs};
 use crate::record::schema::{Program, TargetFacts};
@@ -86,6 +86,7 @@ impl HypervisorTarget {
             network: job.network.then_some(network::RUN_MAC),
             memory: Memory::Fresh,
             isolated: self.options.isolated,
+            initialises: Initialises::of_host(),
             parameters: Vec::new(),
         })
     }

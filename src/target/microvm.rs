@@ -8,7 +8,7 @@ use super::place::{Place, Undo, UndoStep};
 use super::{Armed, ArmedKind, Job, Prepared, Running, Target, direct, network, process};
 use crate::container::cgroup::Limits;
 use crate::machine::accelerator::{self, Choice, Wanted};
-use crate::machine::kernel::{self, Kernel, Origin};
+use crate::machine::kernel::{self, Initialises, Kernel, Origin};
 use crate::machine::qemu::{self, Qemu};
 use crate::machine::recipe::MACHINE_TYPE;
 use crate::machine::{Machine, Memory, USER, disk, initramfs, pc, running};
@@ -115,6 +115,7 @@ impl MicroVmTarget {
             network: job.network.then_some(network::RUN_MAC),
             memory: if self.options.mergeable { Memory::Mergeable } else { Memory::Fresh },
             isolated: self.options.isolated,
+            initialises: Initialises::of_host(),
             parameters: self.options.parameters.clone(),
         })
     }
@@ -160,6 +161,7 @@ fn facts(
         ("root", format!("{}, uncompressed, on virtio-blk; overlayfs with tmpfs on top", disk::ROOT_FORMAT)),
         ("scratch", "ext4 on virtio-blk, raw sparse file on the host's disk, cache=writeback".into()),
         ("isolation", isolation),
+        ("memory initialisation", format!("as the host's kernel: {}", Initialises::of_host().parameter())),
         ("randomisation", "the kernel's own address is fixed, as with every direct boot of a vmlinux".into()),
     ];
     let (name, whose) = match kernel.origin {

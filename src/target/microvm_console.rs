@@ -9,6 +9,7 @@ use super::place::{Place, Undo};
 use super::process::launch_program;
 use super::{Armed, ArmedKind, Job, Prepared, Running, Target};
 use crate::container::cgroup::Limits;
+use crate::machine::kernel::Initialises;
 use crate::machine::qemu::Accelerator;
 use crate::machine::recipe::{UNTESTED, UNTRACED};
 use crate::machine::{Machine, MachineError, initramfs};
@@ -17,17 +18,22 @@ use crate::sys::spawn::Spawn;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-/// What is done, each on top of those before it: name, and what it means. The timers come first, because without them a
-/// kernel under emulation hangs now and then, and every later step would too.
-pub const LEVELS: [(&str, &str); 9] = [
+/// What is done, each on top of those before it: name, and what it means. What is typed tells the rate of the time-stamp
+/// counter under emulation, where a kernel that has to find it out hangs in a good part of its starts: nobody would leave
+/// it at that, and a start that does not come about has no time to compare with.
+pub const LEVELS: [(&str, &str); 10] = [
     ("typed", "-M microvm, bzImage, gzip initramfs, all kernel messages on the serial console"),
-    ("timers", "the time-stamp counter's rate is told, the timer not tried (tsc_early_khz, no_timer_check)"),
+    ("timers", "the timer is not tried (no_timer_check)"),
     ("quiet", "kernel messages off the console (quiet loglevel=1)"),
     ("plain", "the initramfs uncompressed"),
     ("pvh", "the kernel uncompressed, entered through PVH (its address no longer random)"),
     ("untested", "the kernel's cryptography does not test itself (cryptomgr.notests)"),
-    ("untraced", "its tracer does not look up every function (initcall_blacklist)"),
+    ("untraced", "its tracer does not look up every function, and makes no files (initcall_blacklist)"),
     ("smp", "code is not patched for one processor (noreplace-smp)"),
+    (
+        "zeroing",
+        "memory is zeroed when it is given out only where the host's own kernel does so (init_on_alloc)",
+    ),
     ("max", "all processor features but those by which memory is cleared by the byte (-cpu max,erms=off)"),
 ];
 
@@ -64,6 +70,9 @@ impl ConsoleTarget {
     /// The whole of what is told: `rdinit=` names the program, and what follows `--` are its arguments.
     fn command_line(&self, job: &Job, tsc_khz: u64, tcg: bool) -> String {
         let mut line = "console=ttyS0 reboot=t panic=-1".to_owned();
+        if tcg {
+            line += &format!(" tsc_early_khz={tsc_khz}");
+        }
         let mut add = |level: &str, text: String| {
             if self.has(level) {
                 line = format!("{line} {text}");
@@ -74,9 +83,9 @@ impl ConsoleTarget {
         add("untraced", UNTRACED.into());
         add("timers", "no_timer_check".into());
         if tcg {
-            add("timers", format!("tsc_early_khz={tsc_khz}"));
             add("smp", "noreplace-smp".into());
         }
+        add("zeroing", Initialises::of_host().parameter().into());
         let (program, rest) = job.argv.split_first().map(|(p, r)| (p.as_str(), r)).unwrap_or_default();
         format!("{line} rdinit={program} -- {}", rest.join(" "))
     }

@@ -158,6 +158,28 @@ fn bombs_and_cut_archives_are_refused() {
 }
 
 #[test]
+fn a_file_of_holes_counts_as_long_as_it_says() {
+    let (ground, store) = store();
+    sh(ground.path(), "truncate -s 70G f; tar --sparse -cf holes.tar f; rm f");
+    let archive = std::fs::read(ground.path().join("holes.tar")).expect("archive");
+    assert!(archive.len() < 64 << 10, "a small archive");
+    let told = imported(&store, &archive, "holes").and_then(|image| image.lower_dirs(&store).map(drop));
+    let told = told.expect_err("longer than all of an image may be");
+    assert!(matches!(told, ImageError::TooLarge { limit } if limit == Limits::default().bytes), "{told}");
+}
+
+#[test]
+fn a_bomb_behind_an_archives_end_is_refused() {
+    let (_ground, store) = store();
+    let small = archive(&[member("f", b'0', "", b"small")]);
+    let bomb = gzip(&[small, vec![0; 32 << 20]].concat());
+    let limits = Limits { bytes: 1 << 20, members: 3 };
+    let options = ImportOptions { limits, ..ImportOptions::default() };
+    let told = import(&store, &bomb[..], &"bomb".parse().expect("reference"), &options);
+    assert!(matches!(told, Err(ImageError::TooLarge { limit: 1_048_576 })), "{told:?}");
+}
+
+#[test]
 fn a_full_disk_leaves_nothing_half_made() {
     if !crate::support::in_namespace("hostile::a_full_disk_leaves_nothing_half_made", &[]) {
         return;

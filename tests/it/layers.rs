@@ -5,6 +5,7 @@ use crate::support::archives::{Layout, archive, docker_archive, gzip, member, pa
 use crate::support::trees::listed;
 use std::path::Path;
 use taremark::image::ImageError;
+use taremark::image::digest::Digest;
 use taremark::image::load::{load, load_as};
 use taremark::image::remove::{prune, remove};
 use taremark::image::store::Store;
@@ -208,6 +209,21 @@ fn what_is_damaged_or_not_for_this_host_is_told() {
     assert_eq!(left_in_tmp(&store), 0);
     prune(&store).expect("prune");
     assert_eq!(std::fs::read_dir(store.root().join("blobs/sha256")).expect("blobs").count(), 0);
+}
+
+#[test]
+fn a_layer_that_the_config_does_not_promise_is_not_unpacked() {
+    let (dir, store) = store();
+    let other = archive(&[member("promised", b'0', "", b"good")]);
+    let layer = archive(&[member("given", b'0', "", b"evil")]);
+    let path = dir.path().join("image");
+    let image = Layout(&path).image_that_promises(std::slice::from_ref(&other), "amd64", &[layer]);
+    Layout(&path).finish(image, Some("x"));
+    let told = load(&store, &path).and_then(|_| store.resolve("x")?.lower_dirs(&store).map(drop));
+    let told = told.expect_err("the config promises another");
+    assert!(matches!(told, ImageError::WrongDiffId { .. }), "{told}");
+    assert!(!store.layer_path(&Digest::of(&other)).exists(), "it lies there under the promised name");
+    assert_eq!(left_in_tmp(&store), 0);
 }
 
 fn left_in_tmp(store: &Store) -> usize {

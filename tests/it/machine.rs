@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use taremark::container::cgroup::Limits;
 use taremark::machine::accelerator::{self, Wanted};
+use taremark::machine::kernel::Initialises;
 use taremark::machine::qemu::{self, Accelerator};
 use taremark::machine::{Armed, Machine, MachineEvent, Memory, cache, hypervisor, initramfs, kernel};
 use taremark::target::container::ContainerTarget;
@@ -246,6 +247,7 @@ fn closing_words(initramfs: &Path, vmlinux: Option<&Path>, deadline: Duration) -
         network: None,
         memory: Memory::Fresh,
         isolated: true,
+        initialises: Initialises::of_host(),
         parameters: Vec::new(),
     };
     let armed = Armed::new(&machine, None, None, Default::default(), dir.path()).expect("arm");

@@ -8,7 +8,7 @@ use crate::support::keeper::Keeper;
 use crate::support::liar::{Liar, Reply};
 use crate::support::registries::{Registry, With, counting_proxy};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use taremark::image::registry::Options;
@@ -155,25 +155,34 @@ print(s.server_address[1], flush=True)
 s.serve_forever()
 "#;
 
+/// Ended with the test, however that ends.
+struct Leads(Child);
+
+impl Drop for Leads {
+    fn drop(&mut self) {
+        self.0.kill().and_then(|()| self.0.wait()).expect("ended");
+    }
+}
+
 #[test]
 fn a_redirect_from_tls_to_plain_http_is_refused() {
     let (dir, here) = store();
     certificate(dir.path());
     let kept = Kept::new();
     let clear = Liar::start(move |asked| kept.honest(asked));
-    let mut server = Command::new("python3")
+    let server = Command::new("python3")
         .args(["-c", LEADS, "cert.pem", "key.pem", &format!("http://{}", clear.host)])
         .current_dir(dir.path())
         .stdout(Stdio::piped())
         .spawn()
         .expect("this test needs python3: apt-get install python3");
+    let mut server = Leads(server);
     let mut port = String::new();
-    let mut out = std::io::BufReader::new(server.stdout.take().expect("output"));
+    let mut out = std::io::BufReader::new(server.0.stdout.take().expect("output"));
     std::io::BufRead::read_line(&mut out, &mut port).expect("port");
     let options = Options { insecure: false, ca: Some(dir.path().join("cert.pem")), ..hasty() };
     let name = reference(&format!("127.0.0.1:{}/liar:1", port.trim()));
     let told = pull(&here, &name, &Choice::Host, &options, &quiet).expect_err("refused").to_string();
-    server.kill().and_then(|()| server.wait()).expect("ended");
     assert!(told.contains("from TLS to plain HTTP: refused"), "{told}");
     assert_eq!(clear.all().len(), 0, "it was asked in the clear");
 }

@@ -11,6 +11,7 @@ use crate::life::network::{self, BRIDGE_ADDRESS, BRIDGE_MAC, PREFIX, mac_of};
 use crate::life::spec::{NetworkMode, Spec};
 use crate::life::state::{Process, State};
 use crate::machine::accelerator::{self, Wanted};
+use crate::machine::kernel::Initialises;
 use crate::machine::{
     Armed, Machine, MachineEvent, Memory, RunningMachine, cache, disk, initramfs, kernel, qemu,
 };
@@ -81,6 +82,7 @@ fn machine(spec: &Spec, state: &State, layers: &Layers) -> Result<Machine, LifeE
         network: state.address.map(mac_of),
         memory: Memory::Fresh,
         isolated: true,
+        initialises: Initialises::of_host(),
         parameters: Vec::new(),
     })
 }

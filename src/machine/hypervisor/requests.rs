@@ -2,6 +2,7 @@
 
 use super::http::Request;
 use super::{Kind, VSOCK_PORT};
+use crate::machine::kernel::Initialises;
 use serde_json::{Value, json};
 
 /// What a machine is made of. Paths are as the monitor sees them.
@@ -23,6 +24,8 @@ pub struct Guest {
     pub network: Option<(String, [u8; 6])>,
     /// Socket of vsock; a guest's connection to a port comes to this name with `_PORT`.
     pub vsock: String,
+    /// What its kernel initialises, as the host's does.
+    pub initialises: Initialises,
     /// A distribution's kernel, which tests its cryptography unless it is told not to.
     pub distribution: bool,
 }
@@ -36,6 +39,7 @@ impl Guest {
     fn command_line(&self, kind: Kind) -> String {
         let mut line =
             format!("quiet loglevel=1 panic=-1 no_timer_check tare.vsock={VSOCK_PORT} tare.disks=by-order");
+        line = line + " " + self.initialises.parameter();
         if self.distribution {
             line += " cryptomgr.notests";
         }

@@ -150,6 +150,7 @@ fn guest(machine: &Machine, tap: Option<&str>, vsock: &Path) -> Guest {
         scratch: machine.scratch.as_ref().map(|_| of(SCRATCH)),
         network: tap.zip(machine.network).map(|(tap, mac)| (tap.to_owned(), mac)),
         vsock: vsock.display().to_string(),
+        initialises: machine.initialises,
         distribution: machine.kernel.origin != crate::machine::kernel::Origin::Own,
     }
 }

@@ -5,7 +5,7 @@
 
 use super::source::{self, Source};
 use super::store::{self, Origin};
-use super::{Kernel, config, needs, vmlinux};
+use super::{Initialises, Kernel, config, needs, vmlinux};
 use crate::machine::cache;
 use crate::machine::error::{MachineError, io};
 use crate::machine::program::{find, run};
@@ -61,6 +61,7 @@ pub struct Built {
 /// Builds it for this host's processor unless it is in the cache, and makes it the one that `microvm:own` boots. Takes minutes.
 pub fn build(cache_dir: &Path, what: &Build) -> Result<Built, MachineError> {
     let mut more = if needs::return_thunks() { "" } else { needs::WITHOUT_RETURN_THUNKS }.to_owned();
+    more += if Initialises::of_host().stack { "" } else { needs::WITHOUT_STACK_INIT };
     for path in &what.fragments {
         more += &std::fs::read_to_string(path).map_err(io("read", path))?;
         more.push('\n');
@@ -88,6 +89,11 @@ pub fn build(cache_dir: &Path, what: &Build) -> Result<Built, MachineError> {
 fn compiler() -> Result<String, MachineError> {
     for (program, package) in TOOLS {
         find(program, package)?;
+    }
+    // The kernel's objtool reads its objects by it.
+    let mut try_header = Command::new(find("gcc", "gcc")?);
+    if run(try_header.args(["-fsyntax-only", "-include", "gelf.h", "-x", "c", "/dev/null"])).is_err() {
+        return Err(MachineError::Missing { program: "gelf.h".into(), package: "libelf-dev" });
     }
     let mut text = String::new();
     for program in ["gcc", "ld"] {

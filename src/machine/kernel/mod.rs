@@ -5,6 +5,7 @@ mod build;
 mod config;
 mod decompress;
 mod fetch;
+mod host;
 mod modules;
 mod needs;
 mod package;
@@ -14,6 +15,7 @@ mod vmlinux;
 
 pub use build::{Build, Built, build};
 pub use fetch::fetch;
+pub use host::Initialises;
 pub use store::{Origin, Stored, choose, list};
 
 use super::cache;
@@ -61,16 +63,16 @@ pub fn find(cache_dir: &Path, given: Option<&Path>) -> Result<Kernel, MachineErr
 pub fn own(cache_dir: &Path) -> Result<Kernel, MachineError> {
     let looked = || MachineError::NoOwnKernel { looked: store::dir(cache_dir) };
     let kernel = store::used(cache_dir, Origin::Own).ok_or_else(looked)?;
-    fits(&kernel, needs::return_thunks())?;
+    fits(&kernel, needs::return_thunks(), Initialises::of_host().stack)?;
     Ok(kernel)
 }
 
-/// Refuses one that was built for a processor with fewer errata, and came here with its cache.
-fn fits(kernel: &Kernel, return_thunks: bool) -> Result<(), MachineError> {
-    let config = kernel.vmlinux.with_file_name("config");
-    let lacks = std::fs::read_to_string(config).is_ok_and(|text| !text.contains("CONFIG_RETHUNK=y"));
-    if return_thunks && lacks {
-        return Err(MachineError::OtherProcessor { release: kernel.release.clone() });
+/// Refuses one that was built for a host that needs less of it, and came here with its cache.
+fn fits(kernel: &Kernel, return_thunks: bool, stack: bool) -> Result<(), MachineError> {
+    let Ok(config) = std::fs::read_to_string(kernel.vmlinux.with_file_name("config")) else { return Ok(()) };
+    let lacks = |wanted: bool, option: &str| wanted && !config.lines().any(|l| l == option);
+    if lacks(return_thunks, "CONFIG_RETHUNK=y") || lacks(stack, "CONFIG_INIT_STACK_ALL_ZERO=y") {
+        return Err(MachineError::OtherHost { release: kernel.release.clone() });
     }
     Ok(())
 }
@@ -123,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kernel_for_another_processor_is_refused() {
+    fn a_kernel_for_a_host_that_needs_less_is_refused() {
         let dir = tempfile::tempdir().expect("folder");
         let kernel = Kernel {
             release: "6.1-taremark".into(),
@@ -135,10 +137,12 @@ mod tests {
         };
         let config = |text: &str| std::fs::write(dir.path().join("config"), text).expect("write");
         config("CONFIG_RETPOLINE=y\n# CONFIG_RETHUNK is not set\n");
-        fits(&kernel, false).expect("this processor needs none");
-        let e = fits(&kernel, true).expect_err("needed").to_string();
-        assert!(e.contains("6.1-taremark"), "{e}");
-        config("CONFIG_RETHUNK=y\n");
-        fits(&kernel, true).expect("it has them");
+        fits(&kernel, false, false).expect("this host needs neither");
+        for (thunks, stack) in [(true, false), (false, true)] {
+            let e = fits(&kernel, thunks, stack).expect_err("needed").to_string();
+            assert!(e.contains("6.1-taremark"), "{e}");
+        }
+        config("CONFIG_RETHUNK=y\nCONFIG_INIT_STACK_ALL_ZERO=y\n");
+        fits(&kernel, true, true).expect("it has both");
     }
 }

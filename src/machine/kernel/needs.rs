@@ -15,6 +15,12 @@ pub(super) const WITHOUT_RETURN_THUNKS: &str = "# CONFIG_RETHUNK is not set
 # CONFIG_MITIGATION_ITS is not set
 ";
 
+/// A kernel that leaves variables on the stack as they are, as the host's does (see [`super::host`]). What it does when it
+/// gives memory out is told on its command line.
+pub(super) const WITHOUT_STACK_INIT: &str = "# CONFIG_INIT_STACK_ALL_ZERO is not set
+CONFIG_INIT_STACK_NONE=y
+";
+
 /// Whether this host's processor needs return thunks: unless its kernel knows all three errata and says of each that it is
 /// not affected.
 pub(super) fn return_thunks() -> bool {

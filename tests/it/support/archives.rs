@@ -69,7 +69,12 @@ impl Layout<'_> {
 
     /// An image of these layers (plain tar archives; the first is stored by gzip, the second by zstd, others plain).
     pub fn image(&self, architecture: &str, layers: &[Vec<u8>]) -> Value {
-        let config = config(architecture, layers);
+        self.image_that_promises(layers, architecture, layers)
+    }
+
+    /// The same, whose config names what is `promised`.
+    pub fn image_that_promises(&self, promised: &[Vec<u8>], architecture: &str, layers: &[Vec<u8>]) -> Value {
+        let config = config(architecture, promised);
         let descriptors: Vec<Value> = layers
             .iter()
             .enumerate()
