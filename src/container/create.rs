@@ -65,8 +65,8 @@ pub(super) fn prepare(
     trace.done("parse");
     let console = console::open(config.process.terminal, options.console_socket.as_deref(), foreground)?;
     config.process.capabilities.iter().for_each(capabilities::warn_of_unknown);
-    let scope =
-        options.systemd_cgroup.then(|| Scope::plan(&config.linux.cgroups_path, &options.id)).transpose()?;
+    let plan = || Scope::plan(&config.linux.cgroups_path, &options.id, &config.annotations);
+    let scope = options.systemd_cgroup.then(plan).transpose()?;
     let dir = StateDir::create(&options.root, &options.id)?;
     let rootless = is_rootless();
     let mut saved = saved(options, &bundle, &config, rootless, 0);

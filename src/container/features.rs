@@ -25,7 +25,7 @@ pub fn document() -> Value {
             "mountExtensions": {"idmap": {"enabled": true}},
         },
         "annotations": {"org.taremark.version": env!("CARGO_PKG_VERSION")},
-        "potentiallyUnsafeConfigAnnotations": ["org.taremark."],
+        "potentiallyUnsafeConfigAnnotations": ["org.systemd.property.", "org.taremark."],
     })
 }
 

@@ -148,7 +148,13 @@ pub const CLAUSES: &[(&str, &str, &str)] = &[
     (RUNTIME, "runtime.kill.not-running", "one that does not run gets an error"),
     (RUNTIME, "runtime.delete", "what create has made is gone"),
     (RUNTIME, "runtime.delete.running", "one that is not stopped gets an error"),
+    (RUNTIME, "runtime.delete.only-own", "what it did not make stays: namespaces, mounts' sources"),
     (RUNTIME, "runtime.delete.id-free", "its id may be used again"),
+    (
+        RUNTIME,
+        "runtime.lifecycle.poststart-failure",
+        "a poststart hook that fails is an error: the container is stopped and destroyed",
+    ),
     (RUNTIME, "runtime.hooks.prestart", "prestart: after the namespaces, before the program"),
     (RUNTIME, "runtime.hooks.createRuntime", "createRuntime: with prestart, after it"),
     (

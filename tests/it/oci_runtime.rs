@@ -92,6 +92,40 @@ fn operations_fit_the_state() {
     assert_eq!(oci.ground.left(), Vec::<String>::new());
 }
 
+/// Holds: runtime.delete.only-own
+#[test]
+fn what_others_have_made_stays_when_a_container_is_deleted() {
+    let mut holder =
+        std::process::Command::new("unshare").args(["--net", "sleep", "60"]).spawn().expect("unshare");
+    let network = std::path::PathBuf::from(format!("/proc/{}/ns/net", holder.id()));
+    let ours = std::fs::read_link("/proc/self/ns/net").expect("namespace");
+    eventually("a network of its own", || std::fs::read_link(&network).is_ok_and(|n| n != ours));
+    let theirs = tempfile::tempdir().expect("folder");
+    std::fs::write(theirs.path().join("f"), "theirs").expect("write");
+    let oci = Oci::new("sleep 60", |c| {
+        for n in c["linux"]["namespaces"].as_array_mut().expect("namespaces") {
+            if n["type"] == "network" {
+                n["path"] = json!(network);
+            }
+        }
+        let mount =
+            json!({"destination": "/mnt", "type": "bind", "source": theirs.path(), "options": ["rbind"]});
+        c["mounts"].as_array_mut().expect("mounts").push(mount);
+    })
+    .started();
+    oci.quiet(&["exec"], &["cat", "/mnt/f"]).expect("exec");
+    assert_eq!(oci.said(), "theirs");
+    let init = oci.state()["pid"].as_i64().expect("pid");
+    let joined = std::fs::read_link(format!("/proc/{init}/ns/net")).expect("namespace");
+    assert_eq!(joined, std::fs::read_link(&network).expect("namespace"));
+    oci.quiet(&["delete", "--force"], &[]).expect("delete");
+    assert_eq!(std::fs::read_to_string(theirs.path().join("f")).expect("there"), "theirs");
+    assert!(holder.try_wait().expect("wait").is_none(), "who shared its network was ended");
+    assert_eq!(std::fs::read_link(&network).expect("still there"), joined);
+    holder.kill().and_then(|()| holder.wait()).expect("ended");
+    assert_eq!(oci.ground.left(), Vec::<String>::new());
+}
+
 /// Holds: runtime.errors.leave-nothing
 #[test]
 fn a_create_that_fails_leaves_nothing() {
@@ -199,6 +233,23 @@ fn a_start_container_hook_that_fails_ends_start_and_container() {
     oci.create().expect("create");
     let why = oci.quiet(&["start"], &[]).expect_err("must fail");
     assert!(why.contains("hooks.startContainer[0]"), "{why}");
+    assert_eq!(oci.ground.left(), Vec::<String>::new());
+}
+
+/// Holds: runtime.lifecycle.poststart-failure
+#[test]
+fn a_poststart_hook_that_fails_ends_start_and_container() {
+    let dir = tempfile::tempdir().expect("folder");
+    let mark = dir.path().join("mark");
+    let oci = Oci::new("echo up; sleep 60", |c| {
+        c["hooks"]["poststart"] = json!([{"path": "/bin/false"}]);
+        c["hooks"]["poststop"] = json!([{"path": "/bin/touch", "args": ["touch", mark]}]);
+    });
+    oci.create().expect("create");
+    assert!(!mark.exists(), "nothing has ended");
+    let why = oci.quiet(&["start"], &[]).expect_err("must fail");
+    assert!(why.contains("hooks.poststart[0]"), "{why}");
+    assert!(mark.exists(), "poststop hooks are run");
     assert_eq!(oci.ground.left(), Vec::<String>::new());
 }
 

@@ -76,15 +76,22 @@ fn pixels(path: &Path) -> (u32, u32, Vec<u8>) {
     (info.width, info.height, bytes)
 }
 
+/// The report of the record that the README shows.
+fn of_the_readme() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("README.md")).expect("README.md");
+    let record =
+        readme.split("](results/").nth(1).and_then(|t| t.split([')', '/']).next()).expect("a record");
+    root.join("results").join(record).join("report.html")
+}
+
 /// The README's pictures are what a browser shows of its record. `TAREMARK_PICTURES=write cargo test readme_shows` takes
 /// them anew; otherwise the pictures taken now have to resemble those: a machine with other fonts differs by some pixels.
 #[test]
 fn the_readme_shows_the_report_as_it_looks() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let readme = std::fs::read_to_string(root.join("README.md")).expect("README.md");
-    let record =
-        readme.split("](results/").nth(1).and_then(|t| t.split([')', '/']).next()).expect("a record");
-    let page = root.join("results").join(record).join("report.html");
+    let page = of_the_readme();
     let write = std::env::var_os("TAREMARK_PICTURES").is_some_and(|v| v == "write");
     let mut bytes = 0;
     for (name, size, more) in PICTURES {
@@ -104,6 +111,24 @@ fn the_readme_shows_the_report_as_it_looks() {
         bytes += std::fs::metadata(&shown).expect("picture").len();
     }
     assert!(bytes < 1_000_000, "{bytes} bytes of pictures");
+}
+
+/// A table that goes on over pages has its head on each of them.
+#[test]
+fn a_printed_report_says_on_every_page_what_its_columns_are() {
+    let dir = tempfile::tempdir().expect("folder");
+    let pdf = dir.path().join("report.pdf");
+    chromium(&of_the_readme(), &["--no-pdf-header-footer", &format!("--print-to-pdf={}", pdf.display())]);
+    let text = Command::new("pdftotext").arg("-layout").arg(&pdf).arg("-").output();
+    let text = text.expect("this test needs pdftotext: apt-get install poppler-utils").stdout;
+    let text = String::from_utf8(text).expect("text");
+    let pages: Vec<&str> = text.split('\u{c}').collect();
+    let heading = |name: &str| pages.iter().position(|p| p.lines().any(|l| l.trim() == name)).expect(name);
+    let table = &pages[heading("All figures")..heading("Definitions")];
+    assert!(table.len() > 1, "it fits on a page and shows nothing");
+    for (n, page) in table.iter().enumerate() {
+        assert!(page.contains("against the bare process"), "page {n} of the table has no head:\n{page}");
+    }
 }
 
 /// 20,000 runs with five figures each.

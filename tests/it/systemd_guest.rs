@@ -55,6 +55,12 @@ fn given(layer: &Path) {
     });
     write(&given, "heavy", |c| {
         c["linux"]["cgroupsPath"] = json!("weigh-heavy.slice:tare:c");
+        c["annotations"] = json!({
+            "org.systemd.property.Description": "'a heavy one'",
+            "org.systemd.property.TimeoutStopUSec": "uint64 7000000",
+            "org.systemd.property.SendSIGHUP": "true",
+            "org.systemd.property.After": "['basic.target', 'local-fs.target']",
+        });
         c["linux"]["resources"] = limits;
     });
     let run = |c: &mut Value, script: &str| c["process"]["args"] = json!(["sh", "-c", script]);
@@ -66,6 +72,8 @@ fn given(layer: &Path) {
         run(c, "sleep 1 & sleep 1 & sleep 1 & sleep 1 & sleep 1 & wait");
         c["linux"]["resources"] = json!({"pids": {"limit": 4}});
     });
+    write(&given, "misnamed", |c| c["annotations"] = json!({"org.systemd.property.KillSignal": "SIGHUP"}));
+    write(&given, "unknown", |c| c["annotations"] = json!({"org.systemd.property.NoSuch": "true"}));
     write(&given, "plain", |_| ());
     write(&given, "quick", |c| run(c, "exit 3"));
     write(&given, "broken", |c| c["process"]["args"] = json!(["/nowhere"]));

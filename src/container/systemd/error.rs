@@ -71,6 +71,14 @@ pub enum SystemdError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// A property of the unit that is none.
+    #[error("annotations[{key:?}] {why}, because of --systemd-cgroup")]
+    Annotation {
+        /// Its key.
+        key: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// The container is not where it was to be.
     #[error("systemd put the container into {found}, not into {wanted}")]
     Elsewhere {

@@ -7,6 +7,7 @@
 //!
 //! The client is our own: three methods and a signal of one peer, which no other start may pay for.
 
+mod annotations;
 mod bus;
 mod devices;
 mod error;

@@ -3,12 +3,15 @@
 use super::bus::Bus;
 use super::properties::{self, Properties};
 use super::wire::{Value, Writer};
-use super::{SystemdError, UNIT_EXISTS, control_group, devices, manager, names, reset_failed, stop_on};
+use super::{
+    SystemdError, UNIT_EXISTS, annotations, control_group, devices, manager, names, reset_failed, stop_on,
+};
 use crate::container::cgroup::RunCgroup;
 use crate::container::config::Resources;
 use crate::container::error::{RuntimeError, io};
 use crate::sys::process::is_rootless;
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// A scope that is yet to be made, or was.
@@ -17,6 +20,8 @@ pub struct Scope {
     bus: RefCell<Bus>,
     made: Cell<bool>,
     slice: String,
+    /// Properties that the config names, by name.
+    named: Vec<(String, Value)>,
     /// Its name.
     pub unit: String,
     /// Its cgroup, relative to the hierarchies' roots.
@@ -25,20 +30,34 @@ pub struct Scope {
 
 impl Scope {
     /// Finds systemd, and where the cgroup will be.
-    pub fn plan(cgroups_path: &str, id: &str) -> Result<Self, SystemdError> {
+    pub fn plan(
+        cgroups_path: &str,
+        id: &str,
+        annotations: &BTreeMap<String, String>,
+    ) -> Result<Self, SystemdError> {
+        let named = annotations::properties(annotations)?;
         let mut bus = Bus::connect()?;
         let default = if is_rootless() { "user.slice" } else { "system.slice" };
         let names = names::parse(cgroups_path, id, default)?;
         let above = control_group(&mut bus)?;
         let folders = names::folders(&names.slice).unwrap_or_default();
         let path = format!("{}{folders}/{}", above.trim_end_matches('/'), names.unit);
-        Ok(Self { bus: bus.into(), made: Cell::new(false), slice: names.slice, unit: names.unit, path })
+        Ok(Self {
+            bus: bus.into(),
+            made: Cell::new(false),
+            slice: names.slice,
+            named,
+            unit: names.unit,
+            path,
+        })
     }
 
     /// Has systemd make it with `pid` in it, and sets what it does not set itself.
     pub fn start(&self, pid: i32, cgroup: &RunCgroup, resources: &Resources) -> Result<(), RuntimeError> {
         let v2 = cgroup.hierarchies().is_v2();
-        let properties = self.properties(pid, resources, v2);
+        let mut properties: Vec<(&str, Value)> = self.properties(pid, resources, v2);
+        // After ours: the last one counts.
+        properties.extend(self.named.iter().map(|(name, value)| (name.as_str(), value.clone())));
         let mut body = Writer::default();
         body.text(&self.unit);
         body.text("fail");

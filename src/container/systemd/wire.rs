@@ -10,6 +10,14 @@ pub(super) enum Value {
     Bool(bool),
     /// `t`
     Number(u64),
+    /// `x`
+    Long(i64),
+    /// `u`
+    Word(u32),
+    /// `i`
+    Int(i32),
+    /// `as`
+    Texts(Vec<String>),
     /// `ay`
     Bytes(Vec<u8>),
     /// `au`
@@ -26,6 +34,10 @@ impl Value {
             Self::Text(_) => "s",
             Self::Bool(_) => "b",
             Self::Number(_) => "t",
+            Self::Long(_) => "x",
+            Self::Word(_) => "u",
+            Self::Int(_) => "i",
+            Self::Texts(_) => "as",
             Self::Bytes(_) => "ay",
             Self::Pids(_) => "au",
             Self::Pairs(_) => "a(ss)",
@@ -96,6 +108,10 @@ impl Writer {
             Value::Text(text) => self.text(text),
             Value::Bool(flag) => self.flag(*flag),
             Value::Number(n) => self.number64(*n),
+            Value::Long(n) => self.number64(n.cast_unsigned()),
+            Value::Word(n) => self.number32(*n),
+            Value::Int(n) => self.number32(n.cast_unsigned()),
+            Value::Texts(all) => self.array(4, all, |w, text| w.text(text)),
             Value::Bytes(bytes) => self.array(1, bytes, |w, byte| w.0.push(*byte)),
             Value::Pids(pids) => self.pids(pids),
             Value::Pairs(pairs) => self.array(8, pairs, |w, (a, b)| {

@@ -5,6 +5,8 @@ echo "place $(cut -d: -f3 /proc/$(cat /tmp/pid)/cgroup)"
 said $T start c
 show memory.max memory.swap.max memory.low pids.max cpu.max cpu.weight cpuset.cpus memory.high
 unit tare-c.scope Slice,Delegate,MemoryMax,MemorySwapMax,TasksMax,CPUWeight,CPUQuotaPerSecUSec,AllowedCPUs,MemoryHigh,DevicePolicy
+unit tare-c.scope Description,TimeoutStopUSec,SendSIGHUP
+echo "after $(unit tare-c.scope After | grep -c "basic.target.*local-fs.target\|local-fs.target.*basic.target")"
 echo "seen $(/given/tarec exec c cat /proc/self/cgroup) $(/given/tarec exec c cat /sys/fs/cgroup/pids.max)"
 said systemctl daemon-reload
 # A device that nobody has opened for the container, and one that every container has.
@@ -39,6 +41,8 @@ $T run --bundle quick q; echo "code $?"
 refused $T run --bundle broken b
 refused $T run --bundle pathed x
 refused $T run --bundle noslice x
+refused $T run --bundle misnamed x
+refused $T run --bundle unknown x
 echo "units $(systemctl list-units --all --plain --no-legend 'tare*.scope' | wc -l)"
 echo "states $(ls /run/tarec | wc -l)"
 echo end
