@@ -1,8 +1,14 @@
 //! Sizes as people write them.
 
-/// Reads `256M`, `1GiB`, `65536`: powers of 1024, as container engines and QEMU read them.
+/// Reads `256M`, `1GiB`, `1.5g`, `65536`: powers of 1024, as container engines and QEMU read them.
 pub fn parse(text: &str) -> Result<u64, String> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let bytes = limit(text)?;
+    if bytes > 0 { Ok(bytes) } else { Err(format!("{text:?}: use a number with K, M or G, as in 256M")) }
+}
+
+/// The same, where zero means that there is no limit.
+pub fn limit(text: &str) -> Result<u64, String> {
+    let digits = text.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
     let (number, unit) = text.split_at(digits);
     let shift = match unit.to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
         "" => 0,
@@ -12,8 +18,15 @@ pub fn parse(text: &str) -> Result<u64, String> {
         "t" => 40,
         _ => return Err(format!("{text:?}: use a number with K, M or G, as in 256M")),
     };
-    let bytes = number.parse::<u64>().ok().and_then(|n| n.checked_mul(1 << shift)).filter(|n| *n > 0);
-    bytes.ok_or_else(|| format!("{text:?}: use a number with K, M or G, as in 256M"))
+    scaled(number, shift).ok_or_else(|| format!("{text:?}: use a number with K, M or G, as in 256M"))
+}
+
+/// A decimal number times a power of two, without what is less than a byte.
+fn scaled(number: &str, shift: u32) -> Option<u64> {
+    let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+    let places = u32::try_from(part.len()).ok().filter(|p| (1..=9).contains(p))?;
+    let part = (part.parse::<u64>().ok()? << shift.min(30)) / 10u64.pow(places) << (shift - shift.min(30));
+    whole.parse::<u64>().ok()?.checked_mul(1 << shift)?.checked_add(part)
 }
 
 /// `12.3 MB`: powers of 1000, as registries and disks are labelled.
@@ -38,7 +51,12 @@ mod tests {
         assert_eq!(parse("1GiB"), Ok(1 << 30));
         assert_eq!(parse("64mb"), Ok(64 << 20));
         assert_eq!(parse("4096"), Ok(4096));
-        for bad in ["", "M", "-1", "0", "1.5G", "99999999999G", "12X"] {
+        assert_eq!(parse("1.5g"), Ok(3 << 29));
+        assert_eq!(parse("0.5k"), Ok(512));
+        assert_eq!(parse("0.25T"), Ok(1 << 38));
+        assert_eq!(limit("0"), Ok(0));
+        for bad in ["", "M", "-1", "0", "0.0M", "1.5.5G", ".5G", "5.", "1.0000000001K", "99999999999G", "12X"]
+        {
             parse(bad).expect_err(bad);
         }
         let shown = [0, 999, 1000, 12_345_678, 999_960, 5_000_000_000].map(decimal);

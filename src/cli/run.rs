@@ -64,11 +64,11 @@ pub struct What {
     /// Host name; without it, the beginning of the ID
     #[arg(long, value_name = "NAME")]
     hostname: Option<String>,
-    /// CPUs: a share of them for a container or process, whole ones for a machine
+    /// CPUs: a share of them for a container or process, whole ones for a machine; 0: no limit
     #[arg(long, value_parser = cpus)]
     cpus: Option<f64>,
-    /// Limit of memory, or a machine's RAM [there: 256M]
-    #[arg(short, long, value_name = "BYTES", value_parser = super::bytes::parse)]
+    /// Limit of memory, or a machine's RAM [there: 256M]; 0: no limit
+    #[arg(short, long, value_name = "BYTES", value_parser = super::bytes::limit)]
     memory: Option<u64>,
     /// Root file system read-only
     #[arg(long)]
@@ -138,8 +138,9 @@ fn entrypoint(text: &str) -> Result<Words, String> {
 }
 
 fn cpus(text: &str) -> Result<f64, String> {
-    let good = text.parse().ok().filter(|n: &f64| n.is_finite() && *n >= 0.01 && *n <= 4096.0);
-    good.ok_or_else(|| format!("{text:?}: a number of CPUs from 0.01 on"))
+    let good = |n: &f64| *n == 0.0 || n.is_finite() && *n >= 0.01 && *n <= 4096.0;
+    let number = text.parse().ok().filter(good);
+    number.ok_or_else(|| format!("{text:?}: a number of CPUs from 0.01 on, or 0 for no limit"))
 }
 
 pub fn run(a: &Arguments) -> anyhow::Result<ExitCode> {
@@ -197,8 +198,8 @@ impl What {
             cwd: a.workdir.clone(),
             user: a.user.clone(),
             hostname: a.hostname.clone(),
-            cpus: a.cpus,
-            memory_bytes: a.memory,
+            cpus: a.cpus.filter(|n| *n > 0.0),
+            memory_bytes: a.memory.filter(|n| *n > 0),
             read_only: a.read_only,
             terminal: a.tty,
             terminal_size: super::containers::terminal_size(),

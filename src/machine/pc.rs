@@ -43,6 +43,8 @@ pub struct Pc {
     pub network: Option<[u8; 6]>,
     /// QEMU runs behind its own system call filter and as a user without rights.
     pub isolated: bool,
+    /// More for the kernel's command line, where the kernel is given to QEMU.
+    pub parameters: Vec<String>,
 }
 
 impl Pc {
@@ -55,7 +57,9 @@ impl Pc {
         if self.direct {
             argv.add("-kernel", format!("/dev/fd/{KERNEL}"));
             argv.add("-initrd", format!("/dev/fd/{INITRD}"));
-            argv.add("-append", self.os.command_line());
+            let mut line = vec![self.os.command_line()];
+            line.extend(self.parameters.iter().cloned());
+            argv.add("-append", line.join(" "));
         }
         // First, so that it is vda.
         for (fd, set) in [(OS, OS), (OS_READ, OS), (OS_BASE, OS_BASE)] {

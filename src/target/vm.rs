@@ -64,6 +64,7 @@ impl VmTarget {
             scratch,
             network: job.network.then_some(network::RUN_MAC),
             isolated: self.options.isolated,
+            parameters: self.options.parameters.clone(),
         })
     }
 

@@ -64,6 +64,15 @@ fn given(layer: &Path) {
         c["linux"]["resources"] = limits;
     });
     let run = |c: &mut Value, script: &str| c["process"]["args"] = json!(["sh", "-c", script]);
+    write(&given, "heavy1", |c| {
+        c["linux"]["cgroupsPath"] = json!("weigh-heavy.slice:tare:c");
+        c["linux"]["resources"] = json!({
+            "memory": {"limit": 64 << 20, "reservation": 16 << 20},
+            "cpu": {"quota": 50_000, "period": 100_000, "shares": 512, "cpus": "0"},
+            "pids": {"limit": 77},
+            "devices": [{"allow": false, "access": "rwm"}],
+        });
+    });
     write(&given, "eater", |c| {
         run(c, "dd if=/dev/zero of=/dev/shm/x bs=1M count=50");
         c["linux"]["resources"] = json!({"memory": {"limit": 32 << 20, "swap": 32 << 20}});
@@ -107,8 +116,8 @@ fn write_own(given: &Path, name: &str, script: &str) {
 
 const ENDS: &str = "exit 3";
 
-/// What the script of this name says in the system has to be what stands beside it.
-fn check(name: &str) {
+/// What the script of this name says in the system, booted with these parameters, has to be what stands beside it.
+fn check(name: &str, parameters: &[&str]) {
     let file = |name: &str| {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/systemd_guest").join(name);
         std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
@@ -119,7 +128,8 @@ fn check(name: &str) {
     std::fs::write(layer.path().join("given/script"), script).expect("script");
     let job = machine_job(layer.path(), ENTER, false);
     let dir = tempfile::tempdir().expect("folder");
-    let options = MicroVmOptions::new(dir.path().to_owned());
+    let parameters = parameters.iter().map(|p| (*p).to_owned()).collect();
+    let options = MicroVmOptions { parameters, ..MicroVmOptions::new(dir.path().to_owned()) };
     let mut vm = VmTarget::new(options, Flavour::Small, Boot::Direct).expect("these tests need QEMU");
     // What comes after is the system's way down.
     let said = started_on(&mut vm, &job, |running, _| listen_for(running, "\nend\n", PATIENCE));
@@ -130,7 +140,15 @@ fn check(name: &str) {
 #[test]
 fn containers_are_scopes_of_systemd() {
     if in_vm_session("systemd_guest::containers_are_scopes_of_systemd") {
-        check("root");
+        check("root", &[]);
+    }
+}
+
+/// Holds: linux.cgroupsPath-systemd
+#[test]
+fn so_they_are_where_the_controllers_are_of_v1() {
+    if in_vm_session("systemd_guest::so_they_are_where_the_controllers_are_of_v1") {
+        check("hybrid", &["systemd.unified_cgroup_hierarchy=0"]);
     }
 }
 
@@ -138,6 +156,6 @@ fn containers_are_scopes_of_systemd() {
 #[test]
 fn an_ordinary_user_has_limits_where_cgroups_are_delegated() {
     if in_vm_session("systemd_guest::an_ordinary_user_has_limits_where_cgroups_are_delegated") {
-        check("user");
+        check("user", &[]);
     }
 }

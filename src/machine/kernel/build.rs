@@ -74,10 +74,10 @@ pub fn build(cache_dir: &Path, what: &Build) -> Result<Built, MachineError> {
     let name = format!("own-{}", &cache::key(parts)[..16]);
     let there = store::has(cache_dir, &name);
     if there && what.again {
-        repeat(cache_dir, &name, &source, &wanted, what.jobs)?;
+        repeat(cache_dir, &name, &source, &wanted, what)?;
     }
     store::made_once(cache_dir, &name, |making, made| {
-        let out = make(&source, &wanted, what.jobs, making)?;
+        let out = make(&source, &wanted, what, making)?;
         keep(&source, &compiler, &out, made)
     })?;
     let kernel = store::choose(cache_dir, &name)?;
@@ -105,8 +105,16 @@ fn compiler() -> Result<String, MachineError> {
 }
 
 /// Unpacks, configures and compiles below `dir`. The folder of what was made.
-fn make(source: &Source, wanted: &config::Options, jobs: usize, dir: &Path) -> Result<PathBuf, MachineError> {
-    let tree = source.unpack(dir)?;
+fn make(
+    source: &Source,
+    wanted: &config::Options,
+    what: &Build,
+    dir: &Path,
+) -> Result<PathBuf, MachineError> {
+    // What a user adds to the configuration may lie anywhere.
+    let whole = !what.fragments.is_empty();
+    let jobs = what.jobs;
+    let tree = source.unpack(dir, whole)?;
     let out = dir.join("out");
     std::fs::create_dir(&out).map_err(io("create", &out))?;
     let all = dir.join("all.config");
@@ -149,11 +157,11 @@ fn repeat(
     name: &str,
     source: &Source,
     wanted: &config::Options,
-    jobs: usize,
+    what: &Build,
 ) -> Result<(), MachineError> {
     let kept = store::choose(cache_dir, name)?;
     let dir = tempfile::tempdir_in(cache_dir).map_err(io("create in", cache_dir))?;
-    let out = make(source, wanted, jobs, dir.path())?;
+    let out = make(source, wanted, what, dir.path())?;
     let (is, was) = (bootable(&out)?, std::fs::read(&kept.vmlinux).map_err(io("read", &kept.vmlinux))?);
     if is == was { Ok(()) } else { Err(MachineError::NotRepeatable { name: name.to_owned() }) }
 }
