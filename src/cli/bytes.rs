@@ -25,7 +25,10 @@ pub fn limit(text: &str) -> Result<u64, String> {
 fn scaled(number: &str, shift: u32) -> Option<u64> {
     let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
     let places = u32::try_from(part.len()).ok().filter(|p| (1..=9).contains(p))?;
-    let part = (part.parse::<u64>().ok()? << shift.min(30)) / 10u64.pow(places) << (shift - shift.min(30));
+    // Up to 9 digits and 30 bits fit before the division; the rest comes after it.
+    let before = shift.min(30);
+    let part = (part.parse::<u64>().ok()? << before) / 10u64.pow(places);
+    let part = part << (shift - before);
     whole.parse::<u64>().ok()?.checked_mul(1 << shift)?.checked_add(part)
 }
 

@@ -32,6 +32,7 @@ pub struct RuntimeConfig {
     /// Of the uts namespace.
     pub hostname: String,
     /// NIS domain of the uts namespace.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub domainname: String,
     /// In the order in which they are mounted.
     pub mounts: Vec<Mount>,
@@ -101,6 +102,7 @@ pub struct Linux {
     /// Remounted read-only.
     pub readonly_paths: Vec<PathBuf>,
     /// `private`, `slave`, `shared`, `unbindable`, each also with `r` before it.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub rootfs_propagation: String,
     /// Offsets of a new time namespace, by clock: `monotonic`, `boottime`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -289,6 +291,16 @@ pub(super) fn parse<T: serde::de::DeserializeOwned>(json: &[u8]) -> Result<T, (S
 #[cfg(test)]
 mod tests {
     use super::RuntimeConfig;
+
+    /// The specification knows no empty propagation, and youki refuses one.
+    #[test]
+    fn what_is_not_set_is_not_written() {
+        let json = serde_json::to_value(RuntimeConfig::default()).expect("json");
+        assert!(
+            json.get("domainname").is_none() && json["linux"].get("rootfsPropagation").is_none(),
+            "{json}"
+        );
+    }
 
     /// Found by fuzzing.
     #[test]

@@ -26,8 +26,8 @@ impl Initialises {
         let set = |name: &str| config.lines().any(|line| line.strip_prefix(name) == Some("=y"));
         let known = config.contains("CONFIG_INIT_ON_ALLOC_DEFAULT_ON");
         let built = if known { set("CONFIG_INIT_ON_ALLOC_DEFAULT_ON") } else { true };
-        let told = command_line.split_whitespace().filter_map(|word| word.strip_prefix("init_on_alloc="));
-        let on_alloc = match told.last() {
+        let mut told = command_line.split_whitespace().filter_map(|word| word.strip_prefix("init_on_alloc="));
+        let on_alloc = match told.next_back() {
             Some("1" | "y" | "Y" | "on") => true,
             Some("0" | "n" | "N" | "off") => false,
             _ => built,
