@@ -64,6 +64,13 @@ fn given(layer: &Path) {
         c["linux"]["resources"] = limits;
     });
     let run = |c: &mut Value, script: &str| c["process"]["args"] = json!(["sh", "-c", script]);
+    // What systemd has no property for.
+    write(&given, "rare", |c| {
+        c["linux"]["resources"] = json!({
+            "hugepageLimits": [{"pageSize": "2MB", "limit": 4 << 20}],
+            "cpu": {"quota": 50_000, "period": 100_000, "burst": 10_000},
+        });
+    });
     write(&given, "heavy1", |c| {
         c["linux"]["cgroupsPath"] = json!("weigh-heavy.slice:tare:c");
         c["linux"]["resources"] = json!({

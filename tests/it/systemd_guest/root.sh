@@ -30,6 +30,11 @@ mkdir -p $d/below/deeper
 refused $T create --bundle heavy again
 said $T delete --force c
 [ -e $d ] && echo "left" || echo "gone"
+said $T create --bundle rare r
+d=/sys/fs/cgroup/system.slice/tarec-r.scope
+said systemctl daemon-reload
+show hugetlb.2MB.max cpu.max cpu.max.burst
+said $T delete --force r
 $T run --bundle eater e >/tmp/said 2>&1; echo "eater $?"
 echo "forker $($T run --bundle forker f 2>&1 | grep -c "can't fork")"
 said $T run --detach --pid-file /tmp/pid --bundle plain p
