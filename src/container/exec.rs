@@ -105,8 +105,9 @@ fn start(
         console: console.map(|c| &c.to),
         preserved: &preserved,
         sync: sync::Line::Socket(theirs),
-        // With the controllers in v1, systemd keeps its units in hierarchies of its own, which only it writes to.
-        waits: Cell::new(saved.unit.is_some() && !cgroup.hierarchies().is_v2()),
+        // With the controllers in v1, systemd keeps its units in hierarchies of its own, which only it writes to. An ordinary
+        // user's container is in no cgroup there.
+        waits: Cell::new(saved.unit.is_some() && !cgroup.is_nowhere() && !cgroup.hierarchies().is_v2()),
     };
     if config.namespace(NamespaceKind::User).is_none() {
         // Before the clone, which hands it on: the container's processes see this one, and must not see into it, as it is

@@ -75,6 +75,8 @@ pub struct MicroVmTarget {
     init: PathBuf,
     choice: Choice,
     tsc_khz: u64,
+    /// Read once: it takes milliseconds, and does not change.
+    pub(super) initialises: Initialises,
 }
 
 impl MicroVmTarget {
@@ -89,8 +91,11 @@ impl MicroVmTarget {
         };
         let init = own_program("tare-init")?;
         let choice = accelerator::choose(options.accelerator, &options.cache_dir, &qemu, &kernel, &init)?;
-        let facts = facts(&options, &qemu, &kernel, &init, &choice)?;
-        Ok(Self { facts, options, qemu, kernel, init, choice, tsc_khz: tsc_khz() })
+        let initialises = Initialises::of_host();
+        let mut facts = facts(&options, &qemu, &kernel, &init, &choice)?;
+        let memory = format!("as the host's kernel: {}", initialises.parameter());
+        facts.facts.insert("memory initialisation".into(), memory);
+        Ok(Self { facts, options, qemu, kernel, init, choice, tsc_khz: tsc_khz(), initialises })
     }
 
     /// Which accelerator is used, and why.
@@ -115,7 +120,7 @@ impl MicroVmTarget {
             network: job.network.then_some(network::RUN_MAC),
             memory: if self.options.mergeable { Memory::Mergeable } else { Memory::Fresh },
             isolated: self.options.isolated,
-            initialises: Initialises::of_host(),
+            initialises: self.initialises,
             parameters: self.options.parameters.clone(),
         })
     }
@@ -161,7 +166,6 @@ fn facts(
         ("root", format!("{}, uncompressed, on virtio-blk; overlayfs with tmpfs on top", disk::ROOT_FORMAT)),
         ("scratch", "ext4 on virtio-blk, raw sparse file on the host's disk, cache=writeback".into()),
         ("isolation", isolation),
-        ("memory initialisation", format!("as the host's kernel: {}", Initialises::of_host().parameter())),
         ("randomisation", "the kernel's own address is fixed, as with every direct boot of a vmlinux".into()),
     ];
     let (name, whose) = match kernel.origin {

@@ -9,7 +9,6 @@ use super::place::{Place, Undo};
 use super::process::launch_program;
 use super::{Armed, ArmedKind, Job, Prepared, Running, Target};
 use crate::container::cgroup::Limits;
-use crate::machine::kernel::Initialises;
 use crate::machine::qemu::Accelerator;
 use crate::machine::recipe::{UNTESTED, UNTRACED};
 use crate::machine::{Machine, MachineError, initramfs};
@@ -22,7 +21,7 @@ use std::path::PathBuf;
 /// counter under emulation, where a kernel that has to find it out hangs in a good part of its starts: nobody would leave
 /// it at that, and a start that does not come about has no time to compare with.
 pub const LEVELS: [(&str, &str); 10] = [
-    ("typed", "-M microvm, bzImage, gzip initramfs, all kernel messages on the serial console"),
+    ("typed", "-M microvm, bzImage, gzip initramfs, all messages on the console, the clock's rate told"),
     ("timers", "the timer is not tried (no_timer_check)"),
     ("quiet", "kernel messages off the console (quiet loglevel=1)"),
     ("plain", "the initramfs uncompressed"),
@@ -52,7 +51,7 @@ impl ConsoleTarget {
         let (name, what) = LEVELS[level.min(LEVELS.len() - 1)];
         facts.name = format!("microvm~{name}");
         facts.description = format!("step of the ablation: {what}");
-        for gone in ["root", "scratch", "isolation", "randomisation"] {
+        for gone in ["root", "scratch", "isolation", "randomisation", "memory initialisation"] {
             facts.facts.remove(gone);
         }
         Ok(Self { inner, facts, level })
@@ -85,7 +84,7 @@ impl ConsoleTarget {
         if tcg {
             add("smp", "noreplace-smp".into());
         }
-        add("zeroing", Initialises::of_host().parameter().into());
+        add("zeroing", self.inner.initialises.parameter().into());
         let (program, rest) = job.argv.split_first().map(|(p, r)| (p.as_str(), r)).unwrap_or_default();
         format!("{line} rdinit={program} -- {}", rest.join(" "))
     }
