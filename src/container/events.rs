@@ -6,6 +6,12 @@ use super::state::{StateDir, Status};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
+/// Whether it has a process to tell of.
+pub fn is_running(root: &Path, id: &str) -> bool {
+    let status = StateDir::open(root, id).and_then(|dir| Ok(dir.status(&dir.load()?)));
+    status.is_ok_and(|status| status != Status::Stopped)
+}
+
 /// One event with all figures.
 pub fn stats(root: &Path, id: &str) -> Result<Value, RuntimeError> {
     let dir = StateDir::open(root, id)?;

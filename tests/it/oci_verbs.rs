@@ -3,6 +3,7 @@
 use crate::support::oci::{Oci, eventually};
 use crate::support::{TAREC, errors, text};
 use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
 use std::os::fd::AsRawFd;
 use std::process::{Command, Stdio};
 
@@ -262,8 +263,10 @@ fn events_give_figures() {
     // The stream ends with the container.
     let mut command = oci.command(&["events", "--interval", "10ms", oci.id()]);
     let mut child = command.stdout(Stdio::piped()).spawn().expect("tarec");
+    let mut lines = BufReader::new(child.stdout.take().expect("pipe")).lines();
+    assert!(lines.next().expect("a line").expect("text").contains("stats"), "one that has begun");
     oci.quiet(&["kill"], &["KILL"]).expect("kill");
-    assert!(child.wait().expect("wait").success());
+    assert!(lines.all(|line| line.is_ok()) && child.wait().expect("wait").success());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::globals::Globals;
 use serde_json::json;
 use std::time::{Duration, Instant};
-use taremark::container::{RuntimeError, events};
+use taremark::container::events;
 
 pub const VERB: Verb = Verb {
     name: "events",
@@ -36,8 +36,8 @@ fn run(globals: &mut Globals, mut args: Args) -> Result<u8, Failure> {
     loop {
         match events::stats(&globals.root, &id) {
             Ok(event) => crate::print(&event.to_string())?,
-            // Its end is the end of the stream.
-            Err(RuntimeError::NotRunning { .. } | RuntimeError::NotFound { .. }) if seen => return Ok(0),
+            // Its end is the end of the stream, whatever there was to read of it a moment before.
+            Err(_) if seen && !events::is_running(&globals.root, &id) => return Ok(0),
             Err(e) => return Err(e.into()),
         };
         if once {
