@@ -139,7 +139,10 @@ impl Root {
     /// What `create` and `remove` of killed processes left.
     pub fn clear_leavings(&self) -> Result<(), LifeError> {
         let entries = std::fs::read_dir(&self.0).map_err(io("list", &self.0))?;
-        let volumes = std::fs::read_dir(self.0.join("volumes")).into_iter().flatten();
+        let of_volumes = self.0.join("volumes");
+        let mut volumes = std::fs::read_dir(&of_volumes).into_iter().flatten().peekable();
+        // Made for a volume that was not made.
+        let empty = of_volumes.is_dir() && volumes.peek().is_none();
         let is_left = |name: &str| ["new-", "gone-", ".new-", ".gone-"].iter().any(|p| name.starts_with(p));
         let left: Vec<PathBuf> = entries
             .chain(volumes)
@@ -147,7 +150,7 @@ impl Root {
             .filter(|e| is_left(&e.file_name().to_string_lossy()))
             .map(|e| e.path())
             .collect();
-        if left.is_empty() {
+        if left.is_empty() && !empty {
             return Ok(());
         }
         let _held = self.lock()?;
@@ -157,6 +160,8 @@ impl Root {
                 _ => {}
             }
         }
+        // Empty before, or by now.
+        let _ = std::fs::remove_dir(of_volumes);
         Ok(())
     }
 }

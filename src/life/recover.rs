@@ -51,9 +51,10 @@ fn one(folder: &Folder, spec: &Spec) -> Result<(), LifeError> {
     }
 }
 
-/// The monitor's place, if it is free. A killed monitor may be dead and its last thread not yet: that takes a moment.
+/// The monitor's place, if it is free. A killed monitor may be dead and its last thread not yet, or the runtime that it was
+/// starting the workload by: that takes a moment.
 fn place_of_dead(folder: &Folder) -> Result<Option<Lock>, LifeError> {
-    let until = Instant::now() + Duration::from_secs(2);
+    let until = Instant::now() + Duration::from_secs(10);
     loop {
         if let Some(lock) = folder.claim()? {
             return Ok(Some(lock));

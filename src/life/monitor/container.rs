@@ -31,7 +31,13 @@ pub fn runtime(folder: &Folder, spec: &Spec) -> Result<(PathBuf, PathBuf), LifeE
     Ok((program, folder.file("runtime")))
 }
 
-pub fn start(folder: &Folder, spec: &Spec, state: &mut State, layers: &Layers) -> Result<Body, LifeError> {
+pub fn start(
+    folder: &Folder,
+    spec: &Spec,
+    state: &mut State,
+    layers: &Layers,
+    lock: &OwnedFd,
+) -> Result<Body, LifeError> {
     let root = root::mount_at(folder, &layers.dirs)?;
     volume::fill(&root, &spec.volumes)?;
     let mut held: Vec<Box<dyn std::any::Any>> = Vec::new();
@@ -49,7 +55,7 @@ pub fn start(folder: &Folder, spec: &Spec, state: &mut State, layers: &Layers) -
     let json = serde_json::to_vec_pretty(&config);
     let json = json.map_err(|source| LifeError::Json { path: path.clone(), source })?;
     std::fs::write(&path, json).map_err(io("write", &path))?;
-    let (ends, terminal) = launch(folder, spec)?;
+    let (ends, terminal) = launch(folder, spec, lock)?;
     let pid = pid(folder)?;
     let pidfd = Pid::from_raw(pid).map(|p| pidfd_open(p, PidfdFlags::empty()));
     let Some(Ok(pidfd)) = pidfd else {
@@ -65,7 +71,10 @@ pub fn start(folder: &Folder, spec: &Spec, state: &mut State, layers: &Layers) -
 type Ends = (Option<OwnedFd>, Option<OwnedFd>, Option<OwnedFd>);
 
 /// Runs the runtime until the workload is started. With a terminal, its master is `out` and `input`.
-fn launch(folder: &Folder, spec: &Spec) -> Result<(Ends, bool), LifeError> {
+///
+/// The runtime has the monitor's `lock`, too, and its init until the workload runs: who settles what a killed monitor left
+/// waits for them, or they would make a cgroup after it.
+fn launch(folder: &Folder, spec: &Spec, lock: &OwnedFd) -> Result<(Ends, bool), LifeError> {
     let (program, states) = runtime(folder, spec)?;
     let (states, log) = (states.display().to_string(), folder.file("runtime.log"));
     let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -79,7 +88,7 @@ fn launch(folder: &Folder, spec: &Spec) -> Result<(Ends, bool), LifeError> {
     }
     argv.push(spec.id.clone());
     let spawn = Spawn::new(&program, &argv, &["PATH=/usr/sbin:/usr/bin:/sbin:/bin".to_owned()])?;
-    let spawn = spawn.cwd(folder.path())?.new_session();
+    let spawn = spawn.cwd(folder.path())?.new_session().fd(lock, 3);
     if spec.terminal {
         let listener = UnixListener::bind(CONSOLE).map_err(io("listen on", Path::new(CONSOLE)))?;
         let null = stdio::null()?;

@@ -88,7 +88,7 @@ pub fn run(path: &Path, adopt: bool) -> Result<(), LifeError> {
     let started = if adopt {
         start::adopt(&folder, &spec, &mut state)
     } else {
-        start::start(&folder, &spec, &mut state)
+        start::start(&folder, &spec, &mut state, &lock)
     };
     let body = match started {
         Ok(body) => body,

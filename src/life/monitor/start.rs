@@ -29,14 +29,14 @@ fn layers(spec: &Spec) -> Result<Layers, LifeError> {
     Ok(Layers { _store: store, dirs })
 }
 
-/// Everything up to a running workload.
-pub fn start(folder: &Folder, spec: &Spec, state: &mut State) -> Result<Body, LifeError> {
+/// Everything up to a running workload. `lock`: the monitor's.
+pub fn start(folder: &Folder, spec: &Spec, state: &mut State, lock: &OwnedFd) -> Result<Body, LifeError> {
     crate::life::root::own_namespace()?;
     let layers = layers(spec)?;
     let ports = forward::bind(&spec.ports)?;
     state.ports = ports.published();
     let mut body = match spec.target {
-        TargetKind::Container => container::start(folder, spec, state, &layers)?,
+        TargetKind::Container => container::start(folder, spec, state, &layers, lock)?,
         TargetKind::Process => process::start(folder, spec, &layers)?,
         TargetKind::Microvm => machine_body::start(folder, spec, state, &layers)?,
     };

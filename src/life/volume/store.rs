@@ -61,7 +61,7 @@ pub fn find(root: &Root, name: &str) -> Result<Record, LifeError> {
 }
 
 /// Makes one, or finds the one that there is; whether it is new. An empty name is replaced by one at random.
-pub fn create(root: &Root, held: &Lock, name: &str, anonymous: bool) -> Result<(Record, bool), LifeError> {
+pub fn create(root: &Root, _held: &Lock, name: &str, anonymous: bool) -> Result<(Record, bool), LifeError> {
     let name = if name.is_empty() { names::new_id()? } else { name.to_owned() };
     if !names::is_valid(&name) {
         return Err(LifeError::BadName(name));
@@ -70,7 +70,7 @@ pub fn create(root: &Root, held: &Lock, name: &str, anonymous: bool) -> Result<(
     if dir.is_dir() {
         return Ok((read(&dir)?, false));
     }
-    sweep(root, held);
+    let _ = std::fs::remove_dir_all(&new);
     std::fs::create_dir_all(new.join("_data")).map_err(io("create", &new))?;
     std::fs::write(new.join("new"), "").map_err(io("create", &new))?;
     let record = Record { name, anonymous, created_ms: now_ms(), data: dir.join("_data") };
@@ -101,7 +101,7 @@ pub fn users(root: &Root, name: &str) -> Result<Vec<String>, LifeError> {
 
 /// Removes one that no container has.
 pub fn remove(root: &Root, name: &str) -> Result<(), LifeError> {
-    let held = root.lock()?;
+    let _held = root.lock()?;
     let users = users(root, name)?;
     if !users.is_empty() {
         return Err(LifeError::VolumeInUse { name: name.to_owned(), users: users.join(", ") });
@@ -109,27 +109,13 @@ pub fn remove(root: &Root, name: &str) -> Result<(), LifeError> {
     let (dir, gone) = (parent(root).join(name), parent(root).join(format!(".gone-{name}")));
     std::fs::rename(&dir, &gone).map_err(io("remove", &dir))?;
     std::fs::remove_dir_all(&gone).map_err(io("remove", &gone))?;
-    sweep(root, &held);
-    Ok(())
-}
-
-/// Removes what killed commands left half made or half removed, and the folder of all when it is empty:
-/// who holds the lock is the only one at work, so nothing of that kind is anybody's.
-fn sweep(root: &Root, _held: &Lock) {
-    let half = |e: &std::fs::DirEntry| {
-        let name = e.file_name();
-        [".new-", ".gone-"].iter().any(|p| name.as_encoded_bytes().starts_with(p.as_bytes()))
-    };
-    for entry in std::fs::read_dir(parent(root)).into_iter().flatten().flatten().filter(half) {
-        // What can't go now is tried again by the next one.
-        let _ = std::fs::remove_dir_all(entry.path());
-    }
+    // The last one takes the parent along.
     let _ = std::fs::remove_dir(parent(root));
+    Ok(())
 }
 
 /// Removes all that no container has; their names.
 pub fn prune(root: &Root) -> Result<Vec<String>, LifeError> {
-    sweep(root, &root.lock()?);
     let mut removed = Vec::new();
     for record in all(root)? {
         match remove(root, &record.name) {

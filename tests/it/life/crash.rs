@@ -135,3 +135,28 @@ fn whatever_is_killed_at_whatever_moment_rm_leaves_nothing() {
         assert!(!ids.iter().any(ours), "rules are left: {}", text(&tables));
     }
 }
+
+/// A runtime that was at work when its monitor was killed would make a cgroup after all had been removed.
+#[test]
+fn what_is_left_is_removed_when_the_runtime_that_was_at_work_has_ended() {
+    use std::os::unix::fs::PermissionsExt;
+    let ground = Ground::new();
+    let (slow, pid_file) = (ground.path("slow"), ground.path("slow.pid"));
+    let at_run = format!("case \"$*\" in *' run '*) echo $$ >{}; sleep 1 ;; esac", pid_file.display());
+    std::fs::write(&slow, format!("#!/bin/sh\n{at_run}\nexec {} \"$@\"\n", crate::support::TAREC))
+        .expect("script");
+    std::fs::set_permissions(&slow, std::fs::Permissions::from_mode(0o755)).expect("mode");
+    let runtime = slow.display().to_string();
+    let mut command = ground.start(&["run", "-d", "--runtime", &runtime, "shell", "sleep", "600"]);
+    let pid = || std::fs::read_to_string(&pid_file).ok()?.trim().parse::<i32>().ok();
+    crate::support::oci::eventually("the runtime", || pid().is_some());
+    let runtime = pid().expect("pid");
+    let _ = command.kill();
+    command.wait().expect("reaped");
+    for other in of_ground(&ground).into_iter().filter(|p| *p != runtime) {
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(other), nix::sys::signal::Signal::SIGKILL);
+    }
+    ground.says(&["rm", "-f", "-a"]);
+    assert!(!exists(runtime), "it was waited for");
+    assert_eq!(ground.left(&[]), Vec::<String>::new());
+}
