@@ -250,6 +250,10 @@ fn last_steps(init: &Init, pid: i32, procfs: &Procfs, mut trace: Trace) -> Resul
         hooks::run("startContainer", &all.start_container, state.as_bytes())
             .map_err(|e| Step::of_hook(&e))?;
     }
+    if let Line::Shared { .. } = init.sync {
+        let cleared = rustix::process::set_parent_process_death_signal(None);
+        cleared.map_err(|e| Step::new("clear", "the signal at the runtime's death", e.into()))?;
+    }
     Err(confine.execute(&program))
 }
 

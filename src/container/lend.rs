@@ -16,8 +16,9 @@ use super::launch::{Started, StartedFn, discarding, end, plan, planned};
 use super::sync::{self, Line};
 use super::trace::{Span, Trace};
 use super::{idmap, init, launch::Wish, namespaces, network, seccomp};
-use crate::sys::process::not_dumpable;
+use crate::sys::process::{exit_now, not_dumpable};
 use crate::sys::vfork;
+use rustix::process::{Signal, set_parent_process_death_signal};
 use std::cell::Cell;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::OnceLock;
@@ -94,8 +95,12 @@ fn lend(
     // As in `start`; a user namespace has no part in this.
     not_dumpable().map_err(system("make the init undumpable"))?;
     let mut body = |pid| {
-        // Or a runtime that is killed would be waited for without end.
+        // Or a runtime that is killed would be waited for without end: for its word, or for the lock of the one heap, which its
+        // thread may have held. The signal is cleared before the exec.
         vfork::close_copy(ours.as_fd());
+        if set_parent_process_death_signal(Some(Signal::KILL)).is_err() || sync::is_alone(&plan.sync) {
+            exit_now(1);
+        }
         let _ = started.set(Some(pid));
         init::run(&plan)
     };

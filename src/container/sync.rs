@@ -3,6 +3,7 @@
 use super::error::{RuntimeError, system};
 use super::rootfs::Step;
 use super::trace::Span;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 use serde::{Deserialize, Serialize};
@@ -72,6 +73,14 @@ pub fn give_up(to: &OwnedFd) {
 /// In the init: waits until what is done beside it, if anything is, has been done.
 pub fn settled(from: &Line) -> Result<(), Step> {
     if let Line::Shared { .. } = from { wait(from).map(drop) } else { Ok(()) }
+}
+
+/// In the init: whether the runtime has been killed already.
+pub fn is_alone(from: &Line) -> bool {
+    let (Line::Socket(from) | Line::Shared { from, .. }) = from;
+    let mut fds = [PollFd::new(from.as_fd(), PollFlags::empty())];
+    let polled = poll(&mut fds, PollTimeout::ZERO);
+    polled.is_ok() && fds[0].revents().is_some_and(|r| r.contains(PollFlags::POLLHUP))
 }
 
 /// In the init: waits for [`go`]; without it (the runtime is dead, or something failed there) the init ends.

@@ -50,7 +50,7 @@ fn verify_finds_every_kind_of_damage() {
 
 /// Starts an operation again and again and kills it a little later each time, until it comes to its end.
 fn killed_at_every_moment(store: &Store, what: &str, arguments: &[String], before: &dyn Fn()) {
-    let (mut delay, mut killed) = (Duration::from_millis(1), 0);
+    let (mut delay, mut killed) = (Duration::from_micros(200), 0);
     loop {
         before();
         let started = Instant::now();
