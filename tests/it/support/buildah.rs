@@ -48,8 +48,20 @@ impl Buildah {
         let fixed =
             ["bud", "--format", "docker", "--isolation", "chroot", "--identity-label=false", "--quiet"];
         let names = ["--pull-never", "--network", "host", "-t", name, "-f", &file];
-        let output = self.try_run(&[&fixed[..], &names, more, &[&context]].concat());
-        if output.status.success() { Ok(()) } else { Err(errors(&output)) }
+        let again = "sealing memfd copy: Device or resource busy";
+        let mut why = String::new();
+        for _ in 0..3 {
+            let output = self.try_run(&[&fixed[..], &names, more, &[&context]].concat());
+            if output.status.success() {
+                return Ok(());
+            }
+            why = errors(&output);
+            // Now and then, on a busy machine, its chroot cannot seal the copy of itself that it is about to execute.
+            if !why.contains(again) {
+                break;
+            }
+        }
+        Err(why)
     }
 
     /// Where the tree of an image is mounted until the storage goes.
