@@ -119,6 +119,5 @@ fn write_bundle(step: &RunStep<'_>, dir: &Path, name: &str) -> Result<(), Builde
 }
 
 fn io(step: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> BuilderError {
-    let path = path.to_owned();
-    move |source| BuilderError::Io { step, path, source }
+    move |source| BuilderError::Io { step, path: path.to_owned(), source }
 }

@@ -166,8 +166,7 @@ pub enum RuntimeError {
 }
 
 pub(super) fn io(step: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> RuntimeError {
-    let path = path.to_owned();
-    move |source| RuntimeError::Io { step, path, source }
+    move |source| RuntimeError::Io { step, path: path.to_owned(), source }
 }
 
 pub(super) fn system<E: Into<std::io::Error>>(step: &'static str) -> impl FnOnce(E) -> RuntimeError {

@@ -12,7 +12,7 @@ pub mod checkpoint;
 pub mod config;
 mod confine;
 mod console;
-mod copy_up;
+pub mod copy_up;
 mod cover;
 mod create;
 mod devices;

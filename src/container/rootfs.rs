@@ -65,8 +65,7 @@ impl Step {
 }
 
 fn failed<E: Into<std::io::Error>>(what: &'static str, object: &Path) -> impl FnOnce(E) -> Step {
-    let object = object.display().to_string();
-    move |e| Step::new(what, &object, e.into())
+    move |e| Step::new(what, &object.display().to_string(), e.into())
 }
 
 /// Makes the mounts of the new namespace independent of the host's and mounts the root. Its path on the host.

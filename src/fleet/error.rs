@@ -54,6 +54,5 @@ pub enum FleetError {
 }
 
 pub(super) fn io(step: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> FleetError {
-    let path = path.to_owned();
-    move |source| FleetError::Io { step, path, source }
+    move |source| FleetError::Io { step, path: path.to_owned(), source }
 }

@@ -16,6 +16,5 @@ pub(super) fn failed<E: Into<std::io::Error>>(
     step: &'static str,
     on: impl Into<String>,
 ) -> impl FnOnce(E) -> GuestError {
-    let on = on.into();
-    move |e| GuestError { step, on, source: e.into() }
+    move |e| GuestError { step, on: on.into(), source: e.into() }
 }

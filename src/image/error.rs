@@ -173,6 +173,5 @@ pub(super) fn json(what: impl std::fmt::Display) -> impl FnOnce(serde_json::Erro
 }
 
 pub(super) fn io(step: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> ImageError {
-    let path = path.to_owned();
-    move |source| ImageError::Io { step, path, source }
+    move |source| ImageError::Io { step, path: path.to_owned(), source }
 }

@@ -62,7 +62,7 @@ fn within<T: Send>(root: &Path, f: impl FnOnce() -> Result<T, LifeError> + Send)
 }
 
 /// Packs on this thread and unpacks on another, or the other way round.
-pub(super) fn through_a_pipe(
+fn through_a_pipe(
     packing: impl FnOnce(File) -> Result<(), LifeError> + Send,
     unpacking: impl FnOnce(File) -> Result<(), LifeError>,
 ) -> Result<(), LifeError> {

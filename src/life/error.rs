@@ -150,8 +150,7 @@ impl LifeError {
 }
 
 pub(super) fn io(step: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> LifeError {
-    let path = path.to_owned();
-    move |source| LifeError::Io { step, path, source }
+    move |source| LifeError::Io { step, path: path.to_owned(), source }
 }
 
 pub(super) fn system<E: Into<std::io::Error>>(step: &'static str) -> impl FnOnce(E) -> LifeError {

@@ -170,8 +170,7 @@ pub enum MachineError {
 }
 
 pub(super) fn io(step: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> MachineError {
-    let path = path.to_owned();
-    move |source| MachineError::Io { step, path, source }
+    move |source| MachineError::Io { step, path: path.to_owned(), source }
 }
 
 pub(super) fn system(step: &'static str) -> impl FnOnce(std::io::Error) -> MachineError {

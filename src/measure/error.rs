@@ -92,6 +92,5 @@ pub enum MeasureError {
 }
 
 pub(crate) fn io(step: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> MeasureError {
-    let path = path.to_owned();
-    move |source| MeasureError::Io { step, path, source }
+    move |source| MeasureError::Io { step, path: path.to_owned(), source }
 }

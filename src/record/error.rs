@@ -103,6 +103,5 @@ pub(super) fn parquet(
 }
 
 pub(super) fn io(step: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> RecordError {
-    let path = path.to_owned();
-    move |source| RecordError::Io { step, path, source }
+    move |source| RecordError::Io { step, path: path.to_owned(), source }
 }

@@ -37,8 +37,7 @@ pub enum ReportError {
 }
 
 pub(super) fn io(step: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> ReportError {
-    let path = path.to_owned();
-    move |source| ReportError::Io { step, path, source }
+    move |source| ReportError::Io { step, path: path.to_owned(), source }
 }
 
 pub(super) fn text<E: Into<Box<dyn std::error::Error + Send + Sync>>>(

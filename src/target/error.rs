@@ -93,8 +93,7 @@ pub enum TargetError {
 }
 
 pub(crate) fn io(step: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> TargetError {
-    let path = path.to_owned();
-    move |source| TargetError::Io { step, path, source }
+    move |source| TargetError::Io { step, path: path.to_owned(), source }
 }
 
 pub(crate) fn container<E: std::error::Error + Send + Sync + 'static>(e: E) -> TargetError {

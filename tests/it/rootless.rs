@@ -220,6 +220,19 @@ fn an_ordinary_user_runs_a_container() {
     assert!(errors(&output).contains("newuidmap"), "{}", errors(&output));
 }
 
+/// A server on this loopback: its port.
+fn serve() -> u16 {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").expect("listen");
+    let port = server.local_addr().expect("address").port();
+    std::thread::spawn(move || {
+        for mut client in server.incoming().flatten() {
+            let _ = client.read(&mut [0; 1024]);
+            let _ = client.write_all(b"HTTP/1.0 200 OK\r\n\r\nfrom the host\n");
+        }
+    });
+    port
+}
+
 /// By slirp4netns, which podman starts beside the container; the server is on the host's loopback.
 #[test]
 fn podman_connects_the_container_of_an_ordinary_user() {
@@ -229,14 +242,7 @@ fn podman_connects_the_container_of_an_ordinary_user() {
     let ready = "ip link set lo up && mount -t tmpfs tmpfs /dev/net && mknod /dev/net/tun c 10 200 && chmod 666 /dev/net/tun";
     assert!(Command::new("sh").args(["-c", ready]).status().expect("sh").success(), "{ready}");
     assert!(Path::new("/usr/bin/slirp4netns").exists(), "this test needs slirp4netns: see scripts/test");
-    let server = std::net::TcpListener::bind("127.0.0.1:0").expect("listen");
-    let port = server.local_addr().expect("address").port();
-    std::thread::spawn(move || {
-        for mut client in server.incoming().flatten() {
-            let _ = client.read(&mut [0; 1024]);
-            let _ = client.write_all(b"HTTP/1.0 200 OK\r\n\r\nfrom the host\n");
-        }
-    });
+    let port = serve();
     let user = Ordinary::new();
     let tar = image_tar(user.dir.path());
     let podman =
@@ -251,4 +257,45 @@ fn podman_connects_the_container_of_an_ordinary_user() {
     );
     let output = user.shell(&script);
     assert_eq!(text(&output), "1\nfrom the host\n0\n", "{}", errors(&output));
+}
+
+/// By pasta, which is given the process of a container that was created and enters its namespaces.
+#[test]
+fn pasta_connects_the_container_of_an_ordinary_user() {
+    if !in_namespace("rootless::pasta_connects_the_container_of_an_ordinary_user", &["--net"]) {
+        return;
+    }
+    // What pasta copies into the container: an address, and a way out of here; by its gateway it shows this loopback.
+    let ready = "ip link set lo up && ip link add out type veth peer name far && ip link set far up && ip link set out up && ip address add 192.0.2.2/24 dev out \
+                 && ip route add default via 192.0.2.1 && mount -t tmpfs tmpfs /dev/net && mknod /dev/net/tun c 10 200 \
+                 && chmod 666 /dev/net/tun";
+    assert!(Command::new("sh").args(["-c", ready]).status().expect("sh").success(), "{ready}");
+    assert!(Path::new("/usr/bin/pasta").exists(), "this test needs passt: see scripts/test");
+    let port = serve();
+    let home = Home::new();
+    let script = format!("busybox wget -q -O /answer http://192.0.2.1:{port}/; echo $? >> /answer");
+    home.configure(&script, |c| {
+        c["root"]["readonly"] = json!(false);
+        c["linux"]["namespaces"].as_array_mut().expect("namespaces").push(json!({"type": "network"}));
+    });
+    let answer = home.dir.path().join("bundle/rootfs/answer");
+    for (connected, expected) in [(false, "1\n"), (true, "from the host\n0\n")] {
+        let pid_file = home.dir.path().join("pid");
+        let (code, said) = home.verb(&["create", "--pid-file", &pid_file.display().to_string(), "c"]);
+        assert_eq!(code, 0, "{said}");
+        if connected {
+            let pid = std::fs::read_to_string(&pid_file).expect("pid");
+            let mut pasta = home.as_user(Command::new("setpriv"), Path::new("/usr/bin/pasta"));
+            pasta.args(["--config-net", "--tcp-ports", "none", "--udp-ports", "none", &pid]);
+            let (code, said) = home.verb_of(&mut pasta);
+            assert_eq!(code, 0, "{said}");
+        }
+        assert_eq!(home.verb(&["start", "c"]).0, 0);
+        while !home.verb(&["state", "c"]).1.contains("\"stopped\"") {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        assert_eq!(home.verb(&["delete", "c"]).0, 0);
+        assert_eq!(std::fs::read_to_string(&answer).expect("answer"), expected);
+        std::fs::remove_file(&answer).expect("remove");
+    }
 }

@@ -107,6 +107,5 @@ pub enum CgroupError {
 }
 
 pub(super) fn io(step: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> CgroupError {
-    let path = path.to_owned();
-    move |source| CgroupError::Io { step, path, source }
+    move |source| CgroupError::Io { step, path: path.to_owned(), source }
 }

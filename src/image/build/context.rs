@@ -152,6 +152,5 @@ fn text(bytes: Vec<u8>, path: &Path) -> Result<String, BuildError> {
 }
 
 fn io(step: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> BuildError {
-    let path = path.to_owned();
-    move |source| BuildError::Io { step, path, source }
+    move |source| BuildError::Io { step, path: path.to_owned(), source }
 }

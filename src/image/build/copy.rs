@@ -133,8 +133,7 @@ impl<'a> Copier<'a> {
     /// Copies all of them.
     pub fn all(&mut self, items: &[Item]) -> Result<(), StepError> {
         for item in items {
-            let shown = String::from_utf8_lossy(&item.from).into_owned();
-            self.one(item).map_err(io("copy", shown))?;
+            self.one(item).map_err(|e| io("copy", String::from_utf8_lossy(&item.from).into_owned())(e))?;
         }
         for (path, times) in std::mem::take(&mut self.times).iter().rev() {
             let at =

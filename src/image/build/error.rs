@@ -113,6 +113,5 @@ pub(super) fn io<E: Into<std::io::Error>>(
     step: &'static str,
     path: impl Into<PathBuf>,
 ) -> impl FnOnce(E) -> StepError {
-    let path = path.into();
-    move |e| StepError::Io { step, path, source: e.into() }
+    move |e| StepError::Io { step, path: path.into(), source: e.into() }
 }

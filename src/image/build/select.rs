@@ -4,7 +4,7 @@ use super::error::{StepError, io, refused};
 use super::glob;
 use super::ignore::Ignore;
 use super::signs::Sign;
-use super::walk::{Entry, Folder, Listed, walk};
+use super::walk::{Entry, Folder, Listed, Making, walk};
 use crate::image::tree::join;
 use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat2};
 use rustix::io::Errno;
@@ -183,7 +183,8 @@ impl<'a> Tree<'a> {
                 Item { from: join(&folder.from, entry.name), to: join(to, &inside), stat: *entry.stat };
             all.push((item, entry.out));
         };
-        let mut listed = walk(self, &found.real, exclude, &Vec::new, &add)?;
+        let making = Making { make: &Vec::new, add: &add, take: &std::mem::take };
+        let mut listed = walk(self, &found.real, exclude, making)?;
         gather(&mut listed, 0, &mut items);
         Ok(items)
     }
@@ -196,6 +197,11 @@ impl<'a> Tree<'a> {
             return Ok(Sha256::digest(&own).into());
         }
         let make = || (Sha256::new(), Vec::with_capacity(8 << 10));
+        let take = |(hash, bytes): &mut (Sha256, Vec<u8>)| {
+            hash.update(&*bytes);
+            bytes.clear();
+            hash.finalize_reset()
+        };
         let add = |(hash, bytes): &mut (Sha256, Vec<u8>), _: &Folder, entry: &Entry<'_>| {
             write_sign(bytes, entry.name, entry.stat, entry.out);
             if bytes.len() > 4 << 10 {
@@ -203,13 +209,12 @@ impl<'a> Tree<'a> {
                 bytes.clear();
             }
         };
-        let listed = walk(self, &found.real, exclude, &make, &add)?;
+        let listed = walk(self, &found.real, exclude, Making { make: &make, add: &add, take: &take })?;
         let mut hash = Sha256::new_with_prefix(&own);
         let mut waiting = vec![0];
         // A folder's names say which of the digests that follow are those of its folders.
         while let Some(at) = waiting.pop() {
-            let (of, rest) = &listed[at].made;
-            hash.update(of.clone().chain_update(rest).finalize());
+            hash.update(listed[at].made);
             waiting.extend(listed[at].below.iter().rev());
         }
         Ok(hash.finalize().into())

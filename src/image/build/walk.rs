@@ -39,14 +39,24 @@ impl Entry<'_> {
 }
 
 /// What was made of a folder's entries, and where what was made of its folders is, in their order.
-pub(super) struct Listed<T> {
-    pub made: T,
+pub(super) struct Listed<R> {
+    pub made: R,
     pub below: Vec<usize>,
 }
 
-struct State<T> {
+/// What is done with the entries of a folder. `T` is a thread's own and used again for each folder, so that what a folder
+/// needs while it is looked at takes no memory that is kept: threads that take some wait for one another.
+pub(super) struct Making<'a, T, R> {
+    pub make: &'a (dyn Fn() -> T + Sync),
+    /// Given the entries of a folder one after another, sorted.
+    pub add: &'a (dyn Fn(&mut T, &Folder, &Entry<'_>) + Sync),
+    /// What is kept of the folder. Leaves `T` as it was made.
+    pub take: &'a (dyn Fn(&mut T) -> R + Sync),
+}
+
+struct State<R> {
     waiting: Vec<Folder>,
-    slots: Vec<Option<Listed<T>>>,
+    slots: Vec<Option<Listed<R>>>,
     /// Threads that may still find folders.
     busy: usize,
     /// Threads that have nothing to do.
@@ -54,12 +64,11 @@ struct State<T> {
     failed: Option<StepError>,
 }
 
-struct Walk<'a, T> {
+struct Walk<'a, T, R> {
     tree: &'a Tree<'a>,
     exclude: &'a Ignore,
-    make: &'a (dyn Fn() -> T + Sync),
-    add: &'a (dyn Fn(&mut T, &Folder, &Entry<'_>) + Sync),
-    state: Mutex<State<T>>,
+    making: Making<'a, T, R>,
+    state: Mutex<State<R>>,
     changed: Condvar,
 }
 
@@ -71,18 +80,16 @@ struct Names {
     spans: Vec<(usize, usize)>,
 }
 
-/// Makes something of each folder at and below `from`: `add` is given its entries one after another, sorted. The first
-/// is that of `from`.
-pub(super) fn walk<T: Send>(
+/// Makes something of each folder at and below `from`. The first is that of `from`.
+pub(super) fn walk<T, R: Send>(
     tree: &Tree<'_>,
     from: &[u8],
     exclude: &Ignore,
-    make: &(dyn Fn() -> T + Sync),
-    add: &(dyn Fn(&mut T, &Folder, &Entry<'_>) + Sync),
-) -> Result<Vec<Listed<T>>, StepError> {
+    making: Making<'_, T, R>,
+) -> Result<Vec<Listed<R>>, StepError> {
     let waiting = vec![Folder { from: from.to_vec(), inside: Vec::new(), slot: 0 }];
     let state = State { waiting, slots: vec![None], busy: 0, idle: 0, failed: None };
-    let walk = Walk { tree, exclude, make, add, state: Mutex::new(state), changed: Condvar::new() };
+    let walk = Walk { tree, exclude, making, state: Mutex::new(state), changed: Condvar::new() };
     std::thread::scope(|scope| {
         let mut helpers = cpus() - 1;
         walk.work(&mut |waiting| {
@@ -100,12 +107,13 @@ pub(super) fn walk<T: Send>(
     }
 }
 
-impl<T: Send> Walk<'_, T> {
+impl<T, R: Send> Walk<'_, T, R> {
     /// Takes folder after folder until there are no more; `more` hears how many wait.
     fn work(&self, more: &mut dyn FnMut(usize)) {
-        let mut names = Names::default();
+        let (mut names, mut made) = (Names::default(), (self.making.make)());
         while let Some(folder) = self.next() {
-            let listed = self.list(&folder, &mut names);
+            let listed = self.list(&folder, &mut names, &mut made);
+            let listed = listed.map(|folders| ((self.making.take)(&mut made), folders));
             more(self.put(&folder, listed));
         }
     }
@@ -130,7 +138,7 @@ impl<T: Send> Walk<'_, T> {
     }
 
     /// Keeps what was made, and the folders to be looked at; how many wait.
-    fn put(&self, folder: &Folder, listed: Result<(T, Vec<Vec<u8>>), StepError>) -> usize {
+    fn put(&self, folder: &Folder, listed: Result<(R, Vec<Vec<u8>>), StepError>) -> usize {
         let mut guard = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let state = &mut *guard;
         state.busy -= 1;
@@ -153,34 +161,37 @@ impl<T: Send> Walk<'_, T> {
         state.waiting.len()
     }
 
-    /// What is made of a folder, and the names of those in it.
-    fn list(&self, folder: &Folder, names: &mut Names) -> Result<(T, Vec<Vec<u8>>), StepError> {
-        let shown = || self.tree.path.join(String::from_utf8_lossy(&folder.from).as_ref());
+    /// Adds a folder's entries to `made`; the names of folders in it.
+    fn list(&self, folder: &Folder, names: &mut Names, made: &mut T) -> Result<Vec<Vec<u8>>, StepError> {
+        // The path is put together for an error alone.
+        let failed = |what| {
+            let tree = &self.tree.path;
+            move |e: Errno| io(what, tree.join(String::from_utf8_lossy(&folder.from).as_ref()))(e)
+        };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
         let path = if folder.from.is_empty() { b"." } else { folder.from.as_slice() };
-        let dir =
-            openat2(&self.tree.root, path, flags, Mode::empty(), resolve).map_err(io("open", shown()))?;
+        let dir = openat2(&self.tree.root, path, flags, Mode::empty(), resolve).map_err(failed("open"))?;
         let mut buffer = [MaybeUninit::uninit(); 32 << 10];
-        names.read(RawDir::new(&dir, &mut buffer)).map_err(io("read", shown()))?;
-        let (mut made, mut folders) = ((self.make)(), Vec::new());
+        names.read(RawDir::new(&dir, &mut buffer)).map_err(failed("read"))?;
+        let mut folders = Vec::new();
         for &(begin, end) in &names.spans {
             let whole = &names.bytes[begin..=end];
             let Ok(name) = CStr::from_bytes_with_nul(whole) else { continue };
             let stat = match statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) {
                 // Gone since the folder was read: as if it had never been.
                 Err(Errno::NOENT) => continue,
-                other => other.map_err(io("look at", shown()))?,
+                other => other.map_err(failed("look at"))?,
             };
             let mut entry = Entry { name: name.to_bytes(), stat: &stat, out: false };
             if self.admit(folder, &mut entry) {
-                (self.add)(&mut made, folder, &entry);
+                (self.making.add)(made, folder, &entry);
                 if entry.is_dir() {
                     folders.push(entry.name.to_vec());
                 }
             }
         }
-        Ok((made, folders))
+        Ok(folders)
     }
 
     /// Whether it is there for the build.
@@ -283,7 +294,8 @@ mod tests {
             assert!(items.iter().all(|i| i.to == [&b"to/"[..], &i.from].concat()));
         }
         let tree = Tree::open(dir.path(), "it".into(), None).expect("tree");
-        let none = walk(&tree, b"none", &Ignore::default(), &|| (), &|(), _, _| ());
+        let nothing = Making { make: &|| (), add: &|(), _, _| (), take: &|()| () };
+        let none = walk(&tree, b"none", &Ignore::default(), nothing);
         none.map(drop).expect_err("it is not there");
     }
 

@@ -1,13 +1,12 @@
 //! The files that an image has where a new volume is to be seen are copied into it, with the folder's owner and rights.
 
 use super::Volume;
-use crate::guest::copy::{Source, pack, unpack};
-use crate::life::cp::through_a_pipe;
+use crate::container::copy_up::copy_with_itself;
 use crate::life::error::{LifeError, io};
 use rustix::fs::{FlockOperation, Mode, OFlags, ResolveFlags, flock, openat2};
 use std::fs::File;
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 /// For a container whose root is mounted at `root`, before it starts.
 pub fn fill(root: &Path, volumes: &[Volume]) -> Result<(), LifeError> {
@@ -42,12 +41,12 @@ fn folder_in(root: &Path, inside: &Path) -> Result<Option<OwnedFd>, LifeError> {
 
 fn one(root: &Path, volume: &Volume) -> Result<(), LifeError> {
     let Some(fd) = folder_in(root, &volume.inside)? else { return Ok(()) };
-    let path = PathBuf::from(format!("/proc/self/fd/{}/.", fd.as_raw_fd()));
-    let source = Source { path, is_dir: true, contents: true, name: ".".into() };
     // Beside it, so that a copy that was killed is no half of one.
     let filled = volume.host.with_file_name("filled");
     let _ = std::fs::remove_dir_all(&filled);
-    through_a_pipe(|pipe| Ok(pack(&source, false, pipe)?), |pipe| Ok(unpack(pipe, &source, &filled)?))?;
+    std::fs::create_dir(&filled).map_err(io("create", &filled))?;
+    let to = File::open(&filled).map_err(io("open", &filled))?;
+    copy_with_itself(fd.as_fd(), to.as_fd()).map_err(io("fill", &filled))?;
     match std::fs::remove_dir(&volume.host) {
         // Somebody has put something in it: that stays.
         Err(e) if e.kind() == std::io::ErrorKind::DirectoryNotEmpty => {

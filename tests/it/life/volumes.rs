@@ -40,6 +40,27 @@ fn a_named_volume_outlives_its_containers_and_is_filled_from_the_image_once() {
     assert_eq!(ground.left(&[]), Vec::<String>::new());
 }
 
+/// As with podman: a hard link stays one, and modes, times and devices are the image's.
+#[test]
+fn what_a_volume_is_filled_with_is_all_that_the_image_has() {
+    let ground = Ground::new();
+    let file = ground.path("Containerfile");
+    let text = "FROM shell\nRUN mkdir /d && cd /d && echo x > file && busybox ln file linked && busybox ln -s file soft && busybox mknod null c 1 3 \
+                && busybox mkfifo pipe && busybox chmod 4751 file && busybox touch -d @1000000000 file . && busybox chown 3:4 pipe\n";
+    std::fs::write(&file, text).expect("write");
+    let (file, context) = (file.display().to_string(), ground.path("").display().to_string());
+    let built = ground.run(&["image", "build", "-q", "-t", "odd", "-f", &file, &context]);
+    assert!(built.status.success(), "{}", crate::support::errors(&built));
+    let look = "cd /d && busybox stat -c '%n %F %a %u:%g %h %t:%T %Y' . file linked null; busybox stat -c '%n %F %a %u:%g' soft pipe; \
+                busybox test file -ef linked && echo one";
+    let of_image = ground.says(&["run", "--rm", "odd", "sh", "-c", look]);
+    assert!(of_image.contains("linked regular file 4751 0:0 2 0:0 1000000000"), "{of_image}");
+    assert!(of_image.ends_with("one\n"), "{of_image}");
+    assert_eq!(ground.says(&["run", "--rm", "-v", "v:/d", "odd", "sh", "-c", look]), of_image);
+    ground.says(&["volume", "rm", "v"]);
+    assert_eq!(ground.left(&[]), Vec::<String>::new());
+}
+
 #[test]
 fn anonymous_volumes_go_with_rm_v_and_used_ones_are_kept() {
     let ground = Ground::new();
