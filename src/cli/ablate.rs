@@ -13,8 +13,9 @@ use crate::target::microvm_restored::RestoredTarget;
 use std::path::Path;
 
 /// After [`LEVELS`]: the product's own form, its walls, a kernel made for it, and the restored machine.
-const PRODUCT: [(&str, &str); 4] = [
-    ("microvm~unwalled", "image on a disk, our init, output by virtio instead of the console"),
+const PRODUCT: [(&str, &str); 5] = [
+    ("microvm~disk", "image on a disk, our init, output by virtio instead of the console"),
+    ("microvm~unwalled", "the image in the initramfs, as it is small: no disk, no drivers for it"),
     ("microvm", "QEMU behind its system call filter, as a user without rights: the target microvm"),
     (OWN, "a kernel of our own, without ACPI and modules: the target microvm:own"),
     ("microvm-restored:own", "restored instead of booted: the target microvm-restored:own"),
@@ -31,6 +32,7 @@ const KEPT: [(&str, &str); 4] = [
 ];
 /// Further targets beside [`OWN`].
 const UNWALLED: (&str, &str) = ("microvm:own~unwalled", "QEMU without its filter, as the harness's user");
+const ON_DISK: (&str, &str) = ("microvm:own~disk", "the image on a disk instead of in the initramfs");
 const LARGE: &str = "microvm:own~large";
 
 /// What can be ablated.
@@ -59,7 +61,8 @@ pub fn targets(
         targets.push(Box::new(MicroVmTarget::new(MicroVmOptions { name, ..options })?));
         Ok(())
     };
-    add(Some(PRODUCT[0].0), MicroVmOptions { isolated: false, ..options() })?;
+    add(Some(PRODUCT[0].0), MicroVmOptions { isolated: false, on_disk: true, ..options() })?;
+    add(Some(PRODUCT[1].0), MicroVmOptions { isolated: false, ..options() })?;
     add(None, options())?;
     add(None, own())?;
     for (parameter, _) in KEPT {
@@ -67,6 +70,7 @@ pub fn targets(
         add(Some(&kept_name(parameter)), MicroVmOptions { parameters, ..own() })?;
     }
     add(Some(UNWALLED.0), MicroVmOptions { isolated: false, ..own() })?;
+    add(Some(ON_DISK.0), MicroVmOptions { on_disk: true, ..own() })?;
     if let Some(tree) = beneath {
         let tree = std::fs::canonicalize(tree)
             .map_err(|e| Usage { what: format!("--beneath {}: {e}", tree.display()) })?;
@@ -85,7 +89,11 @@ fn question() -> Question {
     let levels = LEVELS.iter().map(|(name, what)| choice(&format!("microvm~{name}"), what));
     let beside = |c: Choice| (c, OWN.to_owned());
     let kept = KEPT.iter().map(|(p, what)| choice(&kept_name(p), what));
-    let more = [choice(UNWALLED.0, UNWALLED.1), choice(LARGE, "with a large tree in the image's root")];
+    let more = [
+        choice(UNWALLED.0, UNWALLED.1),
+        choice(ON_DISK.0, ON_DISK.1),
+        choice(LARGE, "with a large tree in the image's root, which is on a disk for it"),
+    ];
     Question {
         chain: levels.chain(PRODUCT.iter().map(|(name, what)| choice(name, what))).collect(),
         aside: kept.chain(more).map(beside).collect(),

@@ -65,8 +65,13 @@ pub(super) fn disk(serial: &str) -> Result<String, GuestError> {
     name.map(|n| format!("/dev/{n}")).ok_or_else(|| failed("find disk", serial)(missing()))
 }
 
-/// The image's disk, read-only, below a tmpfs that takes the writes.
+/// The image: what came with the initramfs, or its disk, read-only, below a tmpfs that takes the writes.
 pub(super) fn mount_root(format: &str) -> Result<(), GuestError> {
+    if Path::new(NEW_ROOT).is_dir() {
+        // Only what is mounted can become `/`.
+        return mount(Some(NEW_ROOT), NEW_ROOT, None::<&str>, MsFlags::MS_BIND, None::<&str>)
+            .map_err(failed("mount on", NEW_ROOT));
+    }
     mount_on("/image", format, &disk("root")?, MsFlags::MS_RDONLY, "")?;
     mount_on("/top", "tmpfs", "tmpfs", MsFlags::empty(), "mode=0755")?;
     mkdir("/top/upper")?;

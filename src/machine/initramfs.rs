@@ -4,10 +4,9 @@
 use super::elf::loaded_part;
 use super::error::{MachineError, io};
 use super::kernel::Kernel;
-use super::{cache, disk};
+use super::{cache, cpio, disk};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Raised when the layout changes.
@@ -25,24 +24,43 @@ pub fn build(cache_dir: &Path, init: &Path, kernel: &Kernel) -> Result<PathBuf, 
     let key = cache::key([LAYOUT, init_bytes.as_slice()].into_iter().chain(parts));
     let path = cache_dir.join("initramfs").join(format!("{key}.cpio"));
     if !path.is_file() {
-        let archive = archive(&init_bytes, &modules);
-        cache::put(&path, |to| std::fs::write(to, &archive).map_err(io("write", to)))?;
+        cache::put(&path, |to| write(&init_bytes, &modules, to))?;
     }
     Ok(path)
 }
 
-fn archive(init: &[u8], modules: &[(String, Vec<u8>)]) -> Vec<u8> {
-    let mut cpio = Cpio::default();
-    cpio.entry("dev", 0o040_755, (0, 0), &[]);
-    // The kernel opens it for PID 1, before there is a devtmpfs.
-    cpio.entry("dev/console", 0o020_600, (5, 1), &[]);
-    cpio.entry("init", 0o100_755, (0, 0), init);
-    cpio.entry("modules", 0o040_755, (0, 0), &[]);
-    for (n, (name, bytes)) in modules.iter().enumerate() {
-        cpio.entry(&format!("modules/{n:02}-{name}"), 0o100_644, (0, 0), bytes);
+fn write(init: &[u8], modules: &[(String, Vec<u8>)], to: &Path) -> Result<(), MachineError> {
+    let entries = |archive: &mut cpio::Archive<_>| {
+        console(archive)?;
+        archive.add("init", 0o100_755, (0, 0), init)?;
+        archive.add("modules", 0o040_755, (0, 0), &[])?;
+        let mut numbered = modules.iter().enumerate();
+        numbered.try_for_each(|(n, (name, bytes))| {
+            archive.add(&format!("modules/{n:02}-{name}"), 0o100_644, (0, 0), bytes)
+        })
+    };
+    cpio::to_file(to, |archive| entries(archive).map_err(io("write", to)))
+}
+
+/// The kernel opens it for PID 1, before there is a devtmpfs.
+fn console(archive: &mut cpio::Archive<impl Write>) -> std::io::Result<()> {
+    archive.add("dev", 0o040_755, (0, 0), &[])?;
+    archive.add("dev/console", 0o020_600, (5, 1), &[])
+}
+
+/// An initramfs and after it another archive: the kernel unpacks one after the other. Made unless it is in the cache.
+pub fn with_image(cache_dir: &Path, initramfs: &Path, image: &Path) -> Result<PathBuf, MachineError> {
+    let names = [initramfs, image].map(|p| p.as_os_str().as_bytes());
+    let path = cache_dir.join("initramfs").join(format!("{}.cpio", cache::key(names)));
+    if !path.is_file() {
+        cache::put(&path, |to| {
+            let mut bytes = std::fs::read(initramfs).map_err(io("read", initramfs))?;
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+            bytes.extend(std::fs::read(image).map_err(io("read", image))?);
+            std::fs::write(to, &bytes).map_err(io("write", to))
+        })?;
     }
-    cpio.entry("TRAILER!!!", 0, (0, 0), &[]);
-    cpio.bytes
+    Ok(path)
 }
 
 /// The image's whole root as an initramfs, gzipped or plain; made unless it is in the cache.
@@ -53,94 +71,29 @@ pub fn of_image(
     gzip: bool,
 ) -> Result<PathBuf, MachineError> {
     let ending = if gzip { "cpio.gz" } else { "cpio" };
-    let key = cache::key([b"image 1".as_slice(), image_digest.as_bytes()]);
+    let key = cache::key([b"image 2".as_slice(), image_digest.as_bytes()]);
     let path = cache_dir.join("initramfs").join(format!("image-{key}.{ending}"));
     if path.is_file() {
         return Ok(path);
     }
+    let root = Path::new("");
     cache::put(&path, |to| {
         disk::with_tree(layers, |tree| {
-            let mut cpio = Cpio::default();
-            cpio.tree(tree, Path::new(""))?;
-            cpio.entry("dev", 0o040_755, (0, 0), &[]);
-            cpio.entry("dev/console", 0o020_600, (5, 1), &[]);
-            cpio.entry("TRAILER!!!", 0, (0, 0), &[]);
-            let mut bytes = cpio.bytes;
-            if gzip {
-                let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-                packed.write_all(&bytes).map_err(io("compress", to))?;
-                bytes = packed.finish().map_err(io("compress", to))?;
-            }
-            std::fs::write(to, &bytes).map_err(io("write", to))
-        })
-    })?;
-    Ok(path)
-}
-
-#[derive(Default)]
-struct Cpio {
-    bytes: Vec<u8>,
-    inode: u32,
-}
-
-impl Cpio {
-    /// All below `root/below`: folders, files and links; what else there may be, a kernel makes itself.
-    fn tree(&mut self, root: &Path, below: &Path) -> Result<(), MachineError> {
-        let dir = root.join(below);
-        let entries = std::fs::read_dir(&dir).map_err(io("list", &dir))?;
-        let mut names: Vec<_> = entries.flatten().map(|e| e.file_name()).collect();
-        names.sort();
-        for name in names {
-            let (inside, path) = (below.join(&name), dir.join(&name));
-            let meta = std::fs::symlink_metadata(&path).map_err(io("look at", &path))?;
-            let as_name = inside.display().to_string();
-            if meta.is_dir() {
-                self.entry(&as_name, meta.mode(), (0, 0), &[]);
-                self.tree(root, &inside)?;
-            } else if meta.is_symlink() {
-                let to = std::fs::read_link(&path).map_err(io("read the link", &path))?;
-                self.entry(&as_name, meta.mode(), (0, 0), to.as_os_str().as_bytes());
-            } else if meta.is_file() {
-                let bytes = std::fs::read(&path).map_err(io("read", &path))?;
-                self.entry(&as_name, meta.mode(), (0, 0), &bytes);
-            }
+            cpio::to_file(to, |archive| {
+                archive.tree(tree, root)?;
+                console(archive).map_err(io("write", to))
+            })
+        })?;
+        if gzip {
+            let bytes = std::fs::read(to).map_err(io("read", to))?;
+            let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+            packed.write_all(&bytes).map_err(io("compress", to))?;
+            let packed = packed.finish().map_err(io("compress", to))?;
+            std::fs::write(to, packed).map_err(io("write", to))?;
         }
         Ok(())
-    }
-
-    fn entry(&mut self, name: &str, mode: u32, device: (u32, u32), data: &[u8]) {
-        self.inode += 1;
-        let links = if mode & 0o170_000 == 0o040_000 { 2 } else { 1 };
-        // ino, mode, uid, gid, nlink, mtime, size, device of the file (2), device that it is (2), name's length, check
-        let fields = [
-            self.inode,
-            mode,
-            0,
-            0,
-            links,
-            0,
-            data.len() as u32,
-            0,
-            0,
-            device.0,
-            device.1,
-            name.len() as u32 + 1,
-            0,
-        ];
-        self.bytes.extend_from_slice(b"070701");
-        for field in fields {
-            self.bytes.extend_from_slice(format!("{field:08X}").as_bytes());
-        }
-        self.bytes.extend_from_slice(name.as_bytes());
-        self.bytes.push(0);
-        self.pad();
-        self.bytes.extend_from_slice(data);
-        self.pad();
-    }
-
-    fn pad(&mut self) {
-        self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
-    }
+    })?;
+    Ok(path)
 }
 
 #[cfg(test)]
@@ -149,10 +102,10 @@ mod tests {
 
     #[test]
     fn cpio_reads_what_is_written() {
-        let archive = archive(b"#!init", &[("a.ko".into(), b"abc".to_vec())]);
         let dir = tempfile::tempdir().expect("folder");
         let file = dir.path().join("archive");
-        std::fs::write(&file, &archive).expect("write");
+        write(b"#!init", &[("a.ko".into(), b"abc".to_vec())], &file).expect("writes");
+        let archive = std::fs::read(&file).expect("archive");
         let text = String::from_utf8_lossy(&archive).into_owned();
         let headers = text.matches("070701").count();
         assert_eq!(headers, 6, "dev, console, init, modules, one module, trailer");

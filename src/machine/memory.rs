@@ -1,19 +1,20 @@
 //! Splits QEMU's memory into the guest's RAM and the rest, by the name of the mapping.
 
+use super::arguments::FRESH;
 use super::error::{MachineError, io};
 use std::path::Path;
 
 /// Proportional set size, bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Split {
-    /// In the memfd that is the guest's RAM.
+    /// In the mapping that is the guest's RAM.
     pub guest_ram_bytes: u64,
     /// In all other mappings.
     pub vmm_bytes: u64,
 }
 
-/// Name that QEMU's memory-backend-memfd gives its mapping (backends/hostmem-memfd.c), and that of a saved RAM.
-const GUEST_RAM: [&str; 2] = ["memfd:memory-backend-memfd", "memfd:taremark-ram"];
+/// Names of a guest's RAM: new, or saved.
+const GUEST_RAM: [&str; 2] = [FRESH, "memfd:taremark-ram"];
 
 /// Of a running QEMU.
 pub fn split(pid: i32) -> Result<Split, MachineError> {
@@ -45,7 +46,7 @@ mod tests {
 
     #[test]
     fn guest_ram_is_told_by_name() {
-        let text = "7f00-7f10 rw-s 00000000 00:01 2049  /memfd:memory-backend-memfd (deleted)\nSize: 9 kB\nPss: 100 kB\n\
+        let text = "7f00-7f10 rw-p 00000000 00:06 4  /dev/zero\nSize: 9 kB\nPss: 100 kB\n\
                     Pss_Dirty: 50 kB\n7f20-7f30 r-xp 0 00:01 5 /usr/bin/qemu\nPss: 7 kB\n7f40-7f50 rw-p 0 00:00 0\nPss: 3 kB\n";
         assert_eq!(parse(text), Split { guest_ram_bytes: 100 << 10, vmm_bytes: 10 << 10 });
     }

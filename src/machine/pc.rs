@@ -1,7 +1,7 @@
 //! A classic machine: chipset q35 with PCI and ACPI, an operating system on a qcow2 disk, booted by firmware and boot
 //! loader, or with its kernel given to QEMU. The workload's image is a second disk.
 
-use super::arguments::{Arguments, Bus};
+use super::arguments::{Arguments, Bus, fresh_ram};
 use super::arm::Command;
 use super::debian::Debian;
 use super::fds::{Given, INITRD, KERNEL, OS, OS_BASE, OS_READ, ROOT, SCRATCH, SCRATCH_READ, TOOLS};
@@ -52,7 +52,7 @@ impl Pc {
     pub fn arguments(&self) -> Vec<String> {
         let mut argv =
             Arguments::new("qemu-system-x86_64", format!("{MACHINE_TYPE},memory-backend=ram"), Bus::Pci);
-        let ram = format!("memory-backend-memfd,id=ram,size={}B,share=on", self.memory_bytes);
+        let ram = fresh_ram(self.memory_bytes, false);
         argv.processors(self.accelerator, self.cpus, self.memory_bytes, ram);
         if self.direct {
             argv.add("-kernel", format!("/dev/fd/{KERNEL}"));

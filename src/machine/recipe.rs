@@ -1,7 +1,7 @@
 //! What a machine is made of, and QEMU's arguments for it: `-M microvm`, direct boot of an uncompressed kernel through
 //! PVH, virtio-mmio devices. Files reach QEMU as descriptors, so that it may run as a user that can open none of them.
 
-use super::arguments::{Arguments, Bus};
+use super::arguments::{Arguments, Bus, fresh_ram};
 use super::arm::Command;
 use super::fds::{Given, INITRD, KERNEL, RAM, ROOT, SCRATCH, SCRATCH_READ, STATE};
 use super::kernel::{Initialises, Kernel, Origin};
@@ -13,8 +13,9 @@ use std::sync::Arc;
 /// Machine type.
 pub const MACHINE_TYPE: &str = "microvm";
 
-/// A distribution's kernel need not let its cryptography test itself to run a program.
-pub const UNTESTED: &str = "cryptomgr.notests";
+/// A distribution's kernel need not let its cryptography test itself to run a program. Two tests are initialisers of their own,
+/// which do nothing else (crypto/kdf_sp800108.c, lib/crypto/blake2s.c).
+pub const UNTESTED: &str = "cryptomgr.notests initcall_blacklist=crypto_kdf108_init,blake2s_mod_init";
 /// Nor, of its tracer, look up each function that could be traced for those that were replaced at link time, put the names
 /// of constants into the events' descriptions, and describe each event in files (kernel/trace): a sixth, a twentieth and a
 /// twentieth of all that Debian's kernel executes until its init runs. Its tracefs is empty for it: who traces within the guest
@@ -22,14 +23,19 @@ pub const UNTESTED: &str = "cryptomgr.notests";
 pub const UNTRACED: &str =
     "initcall_blacklist=ftrace_check_for_weak_functions,trace_eval_init,tracer_init_tracefs";
 
+/// Nor need it make files for each of its memory's caches and counters, of all of its memory and for hibernation, or read the
+/// certificates of modules that are loaded without a signature. /sys/kernel/slab, /sys/bus/event_source, /proc/kcore and
+/// /dev/snapshot are not there for it, and the keyring `.builtin_trusted_keys` is empty.
+pub const UNLISTED: &str = "initcall_blacklist=slab_sysfs_init,perf_event_sysfs_init,proc_kcore_init,snapshot_device_init,\
+     load_system_certificate_list";
+
 /// The guest's RAM.
 #[derive(Debug, Clone, Default)]
 pub enum Memory {
-    /// New, in a memfd.
+    /// New: [`super::arguments::fresh_ram`].
     #[default]
     Fresh,
-    /// New, in private memory that the host's kernel may merge with that of others (KSM). Its share of QEMU's memory cannot be
-    /// told from the rest.
+    /// The same, which the host's kernel may merge with that of others (KSM).
     Mergeable,
     /// New, in this file, to be kept when the machine is saved.
     Kept(PathBuf),
@@ -83,7 +89,7 @@ impl Machine {
         let mut line = format!("console=ttyS0 quiet loglevel={loglevel} reboot=t panic=-1 no_timer_check");
         line = line + " " + self.initialises.parameter();
         if self.kernel.origin != Origin::Own {
-            line += &format!(" {UNTESTED} {UNTRACED}");
+            line += &format!(" {UNTESTED} {UNTRACED} {UNLISTED}");
         }
         if self.accelerator == Accelerator::Tcg {
             line += &format!(" tsc_early_khz={} noreplace-smp", self.tsc_khz);
@@ -107,12 +113,12 @@ impl Machine {
         format!("{MACHINE_TYPE},acpi={acpi},pit=on,pic=on,rtc=on,isa-serial=on,memory-backend=ram")
     }
 
-    /// Named, so that its share of QEMU's memory can be told from the rest.
+    /// The object `ram`.
     fn memory_object(&self) -> String {
         let bytes = self.memory_bytes;
         match self.memory {
-            Memory::Fresh => format!("memory-backend-memfd,id=ram,size={bytes}B,share=on"),
-            Memory::Mergeable => format!("memory-backend-ram,id=ram,size={bytes}B,merge=on"),
+            Memory::Fresh => fresh_ram(bytes, false),
+            Memory::Mergeable => fresh_ram(bytes, true),
             Memory::Kept(_) => {
                 format!("memory-backend-file,id=ram,size={bytes}B,share=on,mem-path=/dev/fd/{RAM}")
             }

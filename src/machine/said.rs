@@ -1,5 +1,7 @@
 //! What a machine said last, in one line of an error.
 
+use super::arguments::OF_FRESH;
+
 /// Most of a console that is shown, characters.
 const CONSOLE_TAIL: usize = 600;
 
@@ -14,7 +16,8 @@ pub(super) fn ending(code: i32) -> String {
 
 /// The end of a text in one line; from where a kernel's panic begins, if there is one.
 pub(super) fn tail(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+    let lines = text.lines().map(str::trim).filter(|l| !l.is_empty() && *l != OF_FRESH);
+    let lines: Vec<&str> = lines.collect();
     let plain = |lines: &[&str]| lines.join(" | ").chars().filter(|c| !c.is_control()).collect::<Vec<char>>();
     if let Some(panic) = lines.iter().position(|l| l.contains("Kernel panic")) {
         return plain(&lines[panic..]).into_iter().take(CONSOLE_TAIL).collect();

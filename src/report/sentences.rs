@@ -63,7 +63,11 @@ fn size(record: &Record, summary: &Summary) -> Option<String> {
     let parts: Vec<String> = machines
         .filter_map(|t| {
             let c = summary.cell(&image.workload, &t.name, "shipped_bytes")?;
-            Some(format!("{} as {} with its kernel, initramfs, firmware and disk", shown(c), t.name))
+            let disks = ["disk_bytes", "os_disk_bytes"].map(|d| summary.cell(&image.workload, &t.name, d));
+            // A small image is in the initramfs.
+            let what =
+                if disks.iter().any(Option::is_some) { ", firmware and disk" } else { " and firmware" };
+            Some(format!("{} as {} with its kernel, initramfs{what}", shown(c), t.name))
         })
         .collect();
     let rest = if parts.is_empty() { String::new() } else { format!(", {}", parts.join(", ")) };

@@ -12,7 +12,8 @@ use crate::machine::accelerator::{self, Wanted};
 use crate::machine::hypervisor::{self, Kind};
 use crate::machine::kernel::{Initialises, Kernel};
 use crate::machine::qemu::{self, Accelerator, Qemu};
-use crate::machine::{Machine, Memory, USER, disk, initramfs};
+use crate::machine::root::{self, Root};
+use crate::machine::{Machine, MachineError, Memory, USER, disk};
 use crate::record::schema::{Program, TargetFacts};
 use crate::sys::clock::tsc_khz;
 use std::path::PathBuf;
@@ -70,18 +71,23 @@ impl HypervisorTarget {
         Ok(())
     }
 
+    /// Always on a disk: what their own guides boot.
+    fn root(&self, job: &Job) -> Result<(Root, bool), MachineError> {
+        root::on_disk(&self.options.cache_dir, &job.image_digest, &job.lower_dirs)
+    }
+
     fn machine(&self, job: &Job, scratch: Option<PathBuf>) -> Result<Machine, TargetError> {
         let cache_dir = &self.options.cache_dir;
-        let kernel = self.kernel.clone().with_network(job.network);
+        let parts = direct::parts(cache_dir, &self.init, &self.kernel, job, self.root(job)?.0)?;
         Ok(Machine {
             qemu: Qemu { program: self.program.clone(), firmware: PathBuf::new() },
             accelerator: Accelerator::Kvm,
             cpus: job.cpus,
             memory_bytes: job.memory_bytes,
-            initramfs: initramfs::build(cache_dir, &self.init, &kernel)?,
-            kernel,
+            initramfs: parts.initramfs,
+            kernel: parts.kernel,
             tsc_khz: tsc_khz(),
-            root: Some(disk::root(cache_dir, &job.image_digest, &job.lower_dirs)?.path),
+            root: parts.disk,
             scratch,
             network: job.network.then_some(network::RUN_MAC),
             memory: Memory::Fresh,
@@ -102,7 +108,7 @@ impl Target for HypervisorTarget {
     }
 
     fn prepare(&mut self, job: &Job) -> Result<Prepared, TargetError> {
-        direct::prepare(&self.options.cache_dir, &self.init, &self.kernel, job, &job.lower_dirs)
+        direct::prepare(&self.options.cache_dir, &self.init, &self.kernel, job, || self.root(job))
     }
 
     fn arm(&mut self, job: &Job, place: &Place) -> Result<Armed, TargetError> {

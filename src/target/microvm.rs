@@ -1,4 +1,4 @@
-//! Target `microvm`: QEMU's smallest machine, with the image as a read-only disk below a tmpfs. `microvm:own` is the
+//! Target `microvm`: QEMU's smallest machine, with a small image in its initramfs and any other as a read-only disk below a tmpfs. `microvm:own` is the
 //! same with a kernel made for it.
 
 use super::error::TargetError;
@@ -11,7 +11,8 @@ use crate::machine::accelerator::{self, Choice, Wanted};
 use crate::machine::kernel::{self, Initialises, Kernel, Origin};
 use crate::machine::qemu::{self, Qemu};
 use crate::machine::recipe::MACHINE_TYPE;
-use crate::machine::{Machine, Memory, USER, disk, initramfs, pc, running};
+use crate::machine::root::{self, Root};
+use crate::machine::{Machine, MachineError, Memory, USER, disk, pc, running};
 use crate::record::schema::{Program, TargetFacts};
 use crate::sys::clock::tsc_khz;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,8 @@ pub struct MicroVmOptions {
     pub accelerator: Wanted,
     /// QEMU runs behind its own system call filter and as a user without rights. On, but for what that costs.
     pub isolated: bool,
+    /// The image is on a disk even if it is small: for the ablation.
+    pub on_disk: bool,
     /// More for the kernel's command line: for the ablation.
     pub parameters: Vec<String>,
     /// A tree below the image's in the root: for what a large root costs.
@@ -55,6 +58,7 @@ impl MicroVmOptions {
             own: false,
             accelerator: Wanted::Auto,
             isolated: true,
+            on_disk: false,
             parameters: Vec::new(),
             beneath: None,
             mergeable: false,
@@ -106,16 +110,16 @@ impl MicroVmTarget {
     /// The machine for a job.
     pub(super) fn machine(&self, job: &Job, scratch: Option<PathBuf>) -> Result<Machine, TargetError> {
         let cache_dir = &self.options.cache_dir;
-        let kernel = self.kernel.clone().with_network(job.network);
+        let parts = direct::parts(cache_dir, &self.init, &self.kernel, job, self.root(job)?.0)?;
         Ok(Machine {
             qemu: self.qemu.clone(),
             accelerator: self.choice.accelerator,
             cpus: job.cpus,
             memory_bytes: job.memory_bytes,
-            initramfs: initramfs::build(cache_dir, &self.init, &kernel)?,
-            kernel,
+            initramfs: parts.initramfs,
+            kernel: parts.kernel,
             tsc_khz: self.tsc_khz,
-            root: Some(disk::root(cache_dir, &job.image_digest, &self.layers(job))?.path),
+            root: parts.disk,
             scratch,
             network: job.network.then_some(network::RUN_MAC),
             memory: if self.options.mergeable { Memory::Mergeable } else { Memory::Fresh },
@@ -123,6 +127,16 @@ impl MicroVmTarget {
             initialises: self.initialises,
             parameters: self.options.parameters.clone(),
         })
+    }
+
+    /// Where the image is, and whether it had to be brought there.
+    fn root(&self, job: &Job) -> Result<(Root, bool), MachineError> {
+        let (cache_dir, digest, layers) = (&self.options.cache_dir, &job.image_digest, self.layers(job));
+        if self.options.on_disk {
+            root::on_disk(cache_dir, digest, &layers)
+        } else {
+            root::of(cache_dir, digest, &layers)
+        }
     }
 
     /// What the root is made of, top first.
@@ -163,7 +177,14 @@ fn facts(
         ("machine", MACHINE_TYPE.to_owned()),
         ("guest kernel", format!("{} ({})", kernel.release, kernel.origin.name())),
         ("accelerator", format!("{}: {}", choice.accelerator.name(), choice.reason)),
-        ("root", format!("{}, uncompressed, on virtio-blk; overlayfs with tmpfs on top", disk::ROOT_FORMAT)),
+        (
+            "root",
+            format!(
+                "an image of at most {} MiB in the initramfs; else {}, uncompressed, on virtio-blk, overlayfs with tmpfs on top",
+                root::MOST_IN_MEMORY >> 20,
+                disk::ROOT_FORMAT
+            ),
+        ),
         ("scratch", "ext4 on virtio-blk, raw sparse file on the host's disk, cache=writeback".into()),
         ("isolation", isolation),
         ("randomisation", "the kernel's own address is fixed, as with every direct boot of a vmlinux".into()),
@@ -192,8 +213,8 @@ impl Target for MicroVmTarget {
     }
 
     fn prepare(&mut self, job: &Job) -> Result<Prepared, TargetError> {
-        let layers = self.layers(job);
-        let mut prepared = direct::prepare(&self.options.cache_dir, &self.init, &self.kernel, job, &layers)?;
+        let cache_dir = &self.options.cache_dir;
+        let mut prepared = direct::prepare(cache_dir, &self.init, &self.kernel, job, || self.root(job))?;
         if self.qemu.firmware.is_file() {
             prepared.sizes.push(("firmware_bytes", direct::length(&self.qemu.firmware)?));
             prepared.files.push(self.qemu.firmware.clone());

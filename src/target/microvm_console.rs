@@ -10,7 +10,7 @@ use super::process::launch_program;
 use super::{Armed, ArmedKind, Job, Prepared, Running, Target};
 use crate::container::cgroup::Limits;
 use crate::machine::qemu::Accelerator;
-use crate::machine::recipe::{UNTESTED, UNTRACED};
+use crate::machine::recipe::{UNLISTED, UNTESTED, UNTRACED};
 use crate::machine::{Machine, MachineError, initramfs};
 use crate::record::schema::TargetFacts;
 use crate::sys::spawn::Spawn;
@@ -20,14 +20,18 @@ use std::path::PathBuf;
 /// What is done, each on top of those before it: name, and what it means. What is typed tells the rate of the time-stamp
 /// counter under emulation, where a kernel that has to find it out hangs in a good part of its starts: nobody would leave
 /// it at that, and a start that does not come about has no time to compare with.
-pub const LEVELS: [(&str, &str); 10] = [
+pub const LEVELS: [(&str, &str); 11] = [
     ("typed", "-M microvm, bzImage, gzip initramfs, all messages on the console, the clock's rate told"),
     ("timers", "the timer is not tried (no_timer_check)"),
     ("quiet", "kernel messages off the console (quiet loglevel=1)"),
     ("plain", "the initramfs uncompressed"),
     ("pvh", "the kernel uncompressed, entered through PVH (its address no longer random)"),
-    ("untested", "the kernel's cryptography does not test itself (cryptomgr.notests)"),
+    ("untested", "the kernel's cryptography does not test itself (cryptomgr.notests, initcall_blacklist)"),
     ("untraced", "its tracer does not look up every function, and makes no files (initcall_blacklist)"),
+    (
+        "unlisted",
+        "no files of caches, counters, all memory and hibernation, no certificates (initcall_blacklist)",
+    ),
     ("smp", "code is not patched for one processor (noreplace-smp)"),
     (
         "zeroing",
@@ -80,6 +84,7 @@ impl ConsoleTarget {
         add("quiet", "quiet loglevel=1".into());
         add("untested", UNTESTED.into());
         add("untraced", UNTRACED.into());
+        add("unlisted", UNLISTED.into());
         add("timers", "no_timer_check".into());
         if tcg {
             add("smp", "noreplace-smp".into());

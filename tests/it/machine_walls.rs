@@ -41,6 +41,8 @@ fn a_guest_cannot_write_to_the_image_and_sees_no_network() {
     for applet in ["blockdev", "umount"] {
         std::os::unix::fs::symlink("busybox", layer.path().join("bin").join(applet)).expect("link");
     }
+    // Too large to come with the initramfs.
+    std::fs::write(layer.path().join("large"), vec![1; 5 << 20]).expect("file");
     let script = "blockdev --setrw /dev/vda; \
         dd if=/dev/zero of=/dev/vda bs=4096 count=1 conv=fsync 2>/dev/null && echo written || echo refused; \
         ls /sys/class/net; echo up; sleep 600";

@@ -12,9 +12,8 @@ use crate::life::spec::{NetworkMode, Spec};
 use crate::life::state::{Process, State};
 use crate::machine::accelerator::{self, Wanted};
 use crate::machine::kernel::Initialises;
-use crate::machine::{
-    Armed, Machine, MachineEvent, Memory, RunningMachine, cache, disk, initramfs, kernel, qemu,
-};
+use crate::machine::parts::Parts;
+use crate::machine::{Armed, Machine, MachineEvent, Memory, RunningMachine, cache, kernel, qemu, root};
 use crate::sys::clock::tsc_khz;
 use crate::target::lookup::own_program;
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -68,16 +67,17 @@ fn machine(spec: &Spec, state: &State, layers: &Layers) -> Result<Machine, LifeE
     let kernel = kernel::find(&cache_dir, None)?;
     let init = own_program("tare-init")?;
     let choice = accelerator::choose(Wanted::Auto, &cache_dir, &qemu, &kernel, &init)?;
-    let kernel = kernel.with_network(state.address.is_some());
+    let (root, _) = root::of(&cache_dir, &spec.image_digest, &layers.dirs)?;
+    let parts = Parts::of(&cache_dir, &init, kernel, root, state.address.is_some(), false)?;
     Ok(Machine {
         qemu,
         accelerator: choice.accelerator,
         cpus: spec.cpus.map_or(1, |c| c.ceil().max(1.0) as u32),
         memory_bytes: spec.memory_bytes.unwrap_or(DEFAULT_MEMORY),
-        initramfs: initramfs::build(&cache_dir, &init, &kernel)?,
-        kernel,
+        initramfs: parts.initramfs,
+        kernel: parts.kernel,
         tsc_khz: tsc_khz(),
-        root: Some(disk::root(&cache_dir, &spec.image_digest, &layers.dirs)?.path),
+        root: parts.disk,
         scratch: None,
         network: state.address.map(mac_of),
         memory: Memory::Fresh,

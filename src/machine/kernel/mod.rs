@@ -16,6 +16,7 @@ mod vmlinux;
 pub use build::{Build, Built, build};
 pub use fetch::fetch;
 pub use host::Initialises;
+pub use modules::Drivers;
 pub use store::{Origin, Stored, choose, list};
 
 use super::cache;
@@ -40,11 +41,9 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// With the drivers of a network card only where there is one: each takes the guest its time to load.
-    pub fn with_network(mut self, network: bool) -> Self {
-        if !network {
-            self.modules.retain(|path| !modules::is_for_network(path));
-        }
+    /// With no more drivers than these: each takes the guest its time to load.
+    pub fn with_drivers(mut self, drivers: Drivers) -> Self {
+        self.modules.retain(|path| drivers.need(path));
         self
     }
 }

@@ -50,9 +50,27 @@ pub(super) fn check(release: &str, ordered: &[PathBuf], builtin: &str) -> Result
     Ok(())
 }
 
-/// Those that only [`WANTED`]'s driver of network cards needs, and itself.
-pub(super) fn is_for_network(path: &Path) -> bool {
-    ["failover", "net_failover", "virtio_net"].contains(&name_of(path).as_str())
+/// What a guest has a use for; the channel it always has.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Drivers {
+    /// A network card.
+    pub network: bool,
+    /// A disk.
+    pub disk: bool,
+    /// An image on a disk, below a layer that can be written to.
+    pub layers: bool,
+}
+
+impl Drivers {
+    /// Whether a module of [`WANTED`], or that one of those needs, is among them.
+    pub(super) fn need(self, path: &Path) -> bool {
+        match name_of(path).as_str() {
+            "failover" | "net_failover" | "virtio_net" => self.network,
+            "virtio_blk" => self.disk,
+            "libcrc32c" | "erofs" | "overlay" => self.layers,
+            _ => true,
+        }
+    }
 }
 
 /// Modules use `-` and `_` alike.
@@ -129,10 +147,17 @@ mod tests {
     }
 
     #[test]
-    fn only_a_network_card_needs_its_drivers() {
-        let kept = |name: &str| !is_for_network(Path::new(name));
-        assert!(kept("m/virtio.ko") && kept("virtio_blk.ko"));
-        assert!(!kept("m/virtio-net.ko") && !kept("net_failover.ko") && !kept("failover.ko"));
+    fn only_what_has_a_device_needs_its_drivers() {
+        let kept = |drivers: Drivers| {
+            let all =
+                ["m/virtio.ko", "m/virtio-net.ko", "failover.ko", "virtio_blk.ko", "erofs.ko", "overlay.ko"];
+            all.into_iter().filter(|name| drivers.need(Path::new(name))).collect::<Vec<_>>()
+        };
+        assert_eq!(kept(Drivers::default()), ["m/virtio.ko"]);
+        let network = Drivers { network: true, ..Drivers::default() };
+        assert_eq!(kept(network), ["m/virtio.ko", "m/virtio-net.ko", "failover.ko"]);
+        let on_disk = Drivers { disk: true, layers: true, network: false };
+        assert_eq!(kept(on_disk), ["m/virtio.ko", "virtio_blk.ko", "erofs.ko", "overlay.ko"]);
     }
 
     #[test]
