@@ -68,6 +68,7 @@ pub(super) fn disk(serial: &str) -> Result<String, GuestError> {
 /// The image: what came with the initramfs, or its disk, read-only, below a tmpfs that takes the writes.
 pub(super) fn mount_root(format: &str) -> Result<(), GuestError> {
     if Path::new(NEW_ROOT).is_dir() {
+        make_room()?;
         // Only what is mounted can become `/`.
         return mount(Some(NEW_ROOT), NEW_ROOT, None::<&str>, MsFlags::MS_BIND, None::<&str>)
             .map_err(failed("mount on", NEW_ROOT));
@@ -78,6 +79,17 @@ pub(super) fn mount_root(format: &str) -> Result<(), GuestError> {
     mkdir("/top/work")?;
     let layers = "lowerdir=/image,upperdir=/top/upper,workdir=/top/work";
     mount_on(NEW_ROOT, "overlay", "overlay", MsFlags::empty(), layers)
+}
+
+/// The kernel's own tmpfs holds half of the RAM, ourselves and the image among it. As much as a tmpfs over a disk would take is to
+/// be free.
+fn make_room() -> Result<(), GuestError> {
+    let about = rustix::fs::statvfs("/").map_err(|e| failed("look at", "/")(std::io::Error::from(e)))?;
+    let memory = rustix::system::sysinfo();
+    let half = memory.totalram * u64::from(memory.mem_unit) / 2;
+    let bytes = half + (about.f_blocks - about.f_bfree) * about.f_frsize;
+    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REMOUNT, Some(format!("size={bytes}").as_str()))
+        .map_err(failed("make room on", "/"))
 }
 
 /// Moves the kernel's file systems and makes the image's root `/` (an initramfs cannot be pivoted away from).

@@ -279,6 +279,7 @@ fn pasta_connects_the_container_of_an_ordinary_user() {
         c["linux"]["namespaces"].as_array_mut().expect("namespaces").push(json!({"type": "network"}));
     });
     let answer = home.dir.path().join("bundle/rootfs/answer");
+    let pasta_pid = home.dir.path().join("pasta.pid");
     for (connected, expected) in [(false, "1\n"), (true, "from the host\n0\n")] {
         let pid_file = home.dir.path().join("pid");
         let (code, said) = home.verb(&["create", "--pid-file", &pid_file.display().to_string(), "c"]);
@@ -286,6 +287,7 @@ fn pasta_connects_the_container_of_an_ordinary_user() {
         if connected {
             let pid = std::fs::read_to_string(&pid_file).expect("pid");
             let mut pasta = home.as_user(Command::new("setpriv"), Path::new("/usr/bin/pasta"));
+            pasta.arg("--pid").arg(&pasta_pid);
             pasta.args(["--config-net", "--tcp-ports", "none", "--udp-ports", "none", &pid]);
             let (code, said) = home.verb_of(&mut pasta);
             assert_eq!(code, 0, "{said}");
@@ -297,5 +299,10 @@ fn pasta_connects_the_container_of_an_ordinary_user() {
         assert_eq!(home.verb(&["delete", "c"]).0, 0);
         assert_eq!(std::fs::read_to_string(&answer).expect("answer"), expected);
         std::fs::remove_file(&answer).expect("remove");
+        // It keeps the namespaces that it has entered alive, and itself with them.
+        if let Ok(pid) = std::fs::read_to_string(&pasta_pid) {
+            let ended = Command::new("kill").arg(pid.trim()).status().expect("kill");
+            assert!(ended.success() && connected, "{pid}");
+        }
     }
 }
