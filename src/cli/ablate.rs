@@ -89,14 +89,12 @@ fn question() -> Question {
     let levels = LEVELS.iter().map(|(name, what)| choice(&format!("microvm~{name}"), what));
     let beside = |c: Choice| (c, OWN.to_owned());
     let kept = KEPT.iter().map(|(p, what)| choice(&kept_name(p), what));
-    let more = [
-        choice(UNWALLED.0, UNWALLED.1),
-        choice(ON_DISK.0, ON_DISK.1),
-        choice(LARGE, "with a large tree in the image's root, which is on a disk for it"),
-    ];
+    let more = [choice(UNWALLED.0, UNWALLED.1), choice(ON_DISK.0, ON_DISK.1)];
+    // Beside the small one that is on a disk, too: what the size costs, not what the disk does.
+    let large = choice(LARGE, "the same with a large tree in the image's root");
     Question {
         chain: levels.chain(PRODUCT.iter().map(|(name, what)| choice(name, what))).collect(),
-        aside: kept.chain(more).map(beside).collect(),
+        aside: kept.chain(more).map(beside).chain([(large, ON_DISK.0.to_owned())]).collect(),
     }
 }
 
