@@ -2,6 +2,7 @@
 
 use super::convert::each;
 use super::error::{MachineError, io};
+use super::kernel::Kernel;
 use super::{cache, cpio, disk};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -32,8 +33,17 @@ impl Root {
     }
 }
 
-/// The image's layers (top first), made unless they are in the cache, and whether they had to be made.
-pub fn of(cache_dir: &Path, image_digest: &str, layers: &[PathBuf]) -> Result<(Root, bool), MachineError> {
+/// The image's layers (top first), made unless they are in the cache, and whether they had to be made. For a kernel that would
+/// give its files other times than the image has, it is on a disk, however small.
+pub fn of(
+    cache_dir: &Path,
+    kernel: &Kernel,
+    image_digest: &str,
+    layers: &[PathBuf],
+) -> Result<(Root, bool), MachineError> {
+    if !kernel.keeps_times() {
+        return on_disk(cache_dir, image_digest, layers);
+    }
     let names = layers.iter().map(|p| p.as_os_str().as_bytes());
     let key = cache::key([b"root 1".as_slice(), image_digest.as_bytes()].into_iter().chain(names));
     let path = |ending| cache_dir.join("disks").join(format!("{key}.{ending}"));
@@ -95,6 +105,7 @@ fn has_no_attributes(path: &Path) -> Result<bool, MachineError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::kernel::Origin;
     use super::*;
     use std::time::{Duration, SystemTime};
 
@@ -128,16 +139,26 @@ mod tests {
         assert!(!fits(&small).expect("looks"), "an attribute");
     }
 
+    fn kernel(origin: Origin) -> Kernel {
+        let [release, version] = ["r", "v"].map(String::from);
+        Kernel { release, version, origin, vmlinux: "/none".into(), bzimage: None, modules: Vec::new() }
+    }
+
     #[test]
     fn a_root_is_made_once_and_stays_what_it_is() {
         let dir = tempfile::tempdir().expect("folder");
         let (cache, small) = (dir.path().join("cache"), [tree(dir.path(), 10)]);
-        let (root, made) = of(&cache, "sha256:a", &small).expect("made");
+        let of = |digest: &str, layers: &[PathBuf]| of(&cache, &kernel(Origin::Distribution), digest, layers);
+        let (root, made) = of("sha256:a", &small).expect("made");
         assert!(matches!(root, Root::Memory(_)) && made, "{root:?}");
-        assert_eq!(of(&cache, "sha256:a", &small).expect("again"), (root, false));
+        assert_eq!(of("sha256:a", &small).expect("again"), (root, false));
         let large = [tree(dir.path(), MOST_IN_MEMORY as usize + 1)];
-        let (root, made) = of(&cache, "sha256:b", &large).expect("made");
+        let (root, made) = of("sha256:b", &large).expect("made");
         assert!(matches!(root, Root::Disk(_)) && made, "{root:?}");
-        assert_eq!(of(&cache, "sha256:b", &large).expect("again"), (root, false));
+        assert_eq!(of("sha256:b", &large).expect("again"), (root, false));
+        for unsure in [Origin::User, Origin::Own] {
+            let (root, _) = super::of(&cache, &kernel(unsure), "sha256:a", &small).expect("made");
+            assert!(matches!(root, Root::Disk(_)), "{unsure:?}: {root:?}");
+        }
     }
 }

@@ -135,7 +135,7 @@ impl MicroVmTarget {
         if self.options.on_disk {
             root::on_disk(cache_dir, digest, &layers)
         } else {
-            root::of(cache_dir, digest, &layers)
+            root::of(cache_dir, &self.kernel, digest, &layers)
         }
     }
 

@@ -171,6 +171,40 @@ fn the_workload_has_what_the_job_says() {
     assert_eq!((said.code, said.closed.as_deref()), (Some(139), Some("")));
 }
 
+/// In the initramfs, where an image is that is small and has no parts of seconds in its times; and on a disk, where any other is.
+#[test]
+fn an_image_is_the_same_in_memory_and_on_a_disk() {
+    if !in_machine_session("machine::an_image_is_the_same_in_memory_and_on_a_disk") {
+        return;
+    }
+    let make = "for applet in stat grep tail head; do ln -s busybox bin/$applet; done
+        mkdir -p d/e && echo text > d/file && ln d/file linked && ln -s d/file soft && mkfifo pipe && mknod null c 1 3
+        chown 100:101 d d/file pipe && chmod 4751 d/file && chmod 1777 d/e && find . -exec touch -h -d @1000000000 {} +";
+    let script = "cd /; grep -o -E '^(overlay|rootfs|tmpfs|none) / ' /proc/mounts | tail -n 1
+        stat -c '%n %F %a %u:%g %h %t:%T %Y' d d/e d/file linked soft pipe null bin/busybox; cat linked
+        echo more > d/new && cat d/new";
+    let look = |then: &str| {
+        let layer = busybox();
+        let make = format!("{make} && {then}");
+        let made = std::process::Command::new("sh").args(["-c", &make]).current_dir(layer.path()).status();
+        assert!(made.expect("sh").success(), "{make}");
+        let said = started(&machine_job(layer.path(), script, false), |running, _| listen(running, ""));
+        let (root, files) = said.out.split_once('\n').unwrap_or_else(|| panic!("{said:?}"));
+        (root.to_owned(), files.to_owned())
+    };
+    let in_memory = look("true");
+    assert!(!in_memory.0.starts_with("overlay"), "{in_memory:?}");
+    for line in [
+        "d/file regular file 4751 100:101 2 0:0 1000000000",
+        "null character special file 644 0:0 1 1:3 1000000000",
+    ] {
+        assert!(in_memory.1.lines().any(|l| l == line), "{in_memory:?}");
+    }
+    assert!(in_memory.1.ends_with("text\nmore\n"), "{in_memory:?}");
+    let on_disk = look("touch -d @1000000000.5 dev");
+    assert_eq!((on_disk.0.as_str(), &on_disk.1), ("overlay / ", &in_memory.1));
+}
+
 #[test]
 fn a_server_is_reached() {
     if !in_machine_session("machine::a_server_is_reached") {

@@ -67,7 +67,7 @@ fn machine(spec: &Spec, state: &State, layers: &Layers) -> Result<Machine, LifeE
     let kernel = kernel::find(&cache_dir, None)?;
     let init = own_program("tare-init")?;
     let choice = accelerator::choose(Wanted::Auto, &cache_dir, &qemu, &kernel, &init)?;
-    let (root, _) = root::of(&cache_dir, &spec.image_digest, &layers.dirs)?;
+    let (root, _) = root::of(&cache_dir, &kernel, &spec.image_digest, &layers.dirs)?;
     let parts = Parts::of(&cache_dir, &init, kernel, root, state.address.is_some(), false)?;
     Ok(Machine {
         qemu,

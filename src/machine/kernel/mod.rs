@@ -41,6 +41,17 @@ pub struct Kernel {
 }
 
 impl Kernel {
+    /// Whether files that come with the initramfs keep their times (CONFIG_INITRAMFS_PRESERVE_MTIME): Debian's kernel does so, of one of
+    /// our own its configuration tells, of the user's nothing is known.
+    pub fn keeps_times(&self) -> bool {
+        match self.origin {
+            Origin::Distribution => true,
+            Origin::Own => std::fs::read_to_string(self.vmlinux.with_file_name("config"))
+                .is_ok_and(|config| config.lines().any(|l| l == "CONFIG_INITRAMFS_PRESERVE_MTIME=y")),
+            Origin::User => false,
+        }
+    }
+
     /// With no more drivers than these: each takes the guest its time to load.
     pub fn with_drivers(mut self, drivers: Drivers) -> Self {
         self.modules.retain(|path| drivers.need(path));
