@@ -159,8 +159,7 @@ fn named(at: BorrowedFd, name: &CStr, stat: &Stat) -> std::io::Result<()> {
 
 fn attributes(from: impl AsFd, made: impl AsFd) -> std::io::Result<()> {
     // Nearly always there is none, and then no memory is needed to find that out.
-    let mut few = [0; 256];
-    let mut many = Vec::new();
+    let (mut few, mut many) = ([0; 256], Vec::new());
     let names = match flistxattr(&from, &mut few[..]) {
         Err(Errno::OPNOTSUPP) => return Ok(()),
         Err(Errno::RANGE) => {
@@ -175,7 +174,8 @@ fn attributes(from: impl AsFd, made: impl AsFd) -> std::io::Result<()> {
         let mut value = vec![0; LONGEST];
         let length = fgetxattr(&from, key, &mut value[..])?;
         match fsetxattr(&made, key, &value[..length], XattrFlags::empty()) {
-            Err(Errno::OPNOTSUPP | Errno::PERM) => {}
+            // EINVAL: it names ids that the user namespace does not have.
+            Err(Errno::OPNOTSUPP | Errno::PERM | Errno::INVAL) => {}
             other => other?,
         }
     }

@@ -24,15 +24,6 @@ pub enum Root {
     Disk(PathBuf),
 }
 
-impl Root {
-    /// The file.
-    pub fn path(&self) -> &Path {
-        match self {
-            Self::Memory(path) | Self::Disk(path) => path,
-        }
-    }
-}
-
 /// The image's layers (top first), made unless they are in the cache, and whether they had to be made. For a kernel that would
 /// give its files other times than the image has, it is on a disk, however small.
 pub fn of(
