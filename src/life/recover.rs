@@ -67,7 +67,7 @@ fn place_of_dead(folder: &Folder) -> Result<Option<Lock>, LifeError> {
     }
 }
 
-fn settle(folder: &Folder, spec: &Spec, mut state: State) -> Result<(), LifeError> {
+pub(super) fn settle(folder: &Folder, spec: &Spec, mut state: State) -> Result<(), LifeError> {
     // One that nobody has reaped yet still tells.
     let ended = state.process;
     let mut code = state.exit_code.or_else(|| zombie_exit_code(ended.pid, ended.start_time));

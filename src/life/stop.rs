@@ -6,11 +6,11 @@ use super::kill::kill;
 use super::spec::Spec;
 use super::state::Status;
 use super::wait::wait;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The image's stop signal, and SIGKILL after `patience`. One that does not run is no error.
 pub fn stop(folder: &Folder, spec: &Spec, signal: Option<i32>, patience: Duration) -> Result<(), LifeError> {
-    if folder.state()?.status != Status::Running {
+    if !runs(folder, spec, patience)? {
         return Ok(());
     }
     super::pause::thaw(spec, &folder.state()?)?;
@@ -23,6 +23,22 @@ pub fn stop(folder: &Folder, spec: &Spec, signal: Option<i32>, patience: Duratio
         ended(folder, None)?;
     }
     Ok(())
+}
+
+/// Whether it runs. One that is being started is waited for: it would run on once it is.
+fn runs(folder: &Folder, spec: &Spec, patience: Duration) -> Result<bool, LifeError> {
+    let until = Instant::now() + patience;
+    loop {
+        let state = folder.state()?;
+        if state.status != Status::Created || !state.monitor.is_alive() {
+            return Ok(state.status == Status::Running);
+        }
+        if Instant::now() > until {
+            let is = "still being started".to_owned();
+            return Err(LifeError::State { verb: "stop", id: spec.short_id().to_owned(), is });
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// One with --rm may vanish at any moment, which is what was wanted.

@@ -77,9 +77,14 @@ pub(super) fn made_once(
     std::fs::create_dir(&made).map_err(io("create", &made))?;
     make(making.path(), &made)?;
     let to = folder(cache_dir, name);
-    // A torn one; and another process may have been quicker.
-    let _ = std::fs::remove_dir_all(&to);
-    std::fs::rename(&made, &to).map_err(io("rename to", &to))
+    if !has(cache_dir, name) {
+        // A torn one makes way. A whole one, of a process that was quicker, is perhaps being booted.
+        let _ = std::fs::rename(&to, making.path().join("torn"));
+    }
+    match std::fs::rename(&made, &to) {
+        Err(_) if has(cache_dir, name) => Ok(()),
+        done => done.map_err(io("rename to", &to)),
+    }
 }
 
 pub(super) fn write(made: &Path, name: &str, bytes: &[u8]) -> Result<(), MachineError> {
@@ -174,6 +179,25 @@ mod tests {
         assert_eq!(used, [("a".into(), true), ("b".into(), false), ("c".into(), true)]);
         let e = choose(dir.path(), "d").expect_err("unknown").to_string();
         assert_eq!(e, "there is no kernel \"d\" in the cache: a, b, c are");
+    }
+
+    #[test]
+    fn the_quicker_of_two_is_kept_and_a_torn_one_is_not() {
+        let dir = tempfile::tempdir().expect("folder");
+        let made_slowly = |meanwhile: &dyn Fn()| {
+            made_once(dir.path(), "a", |_, made| {
+                write(made, "vmlinux", b"slow")?;
+                meanwhile();
+                finish(made, "6.1", "a package", Origin::Own)
+            })
+            .expect("store");
+            std::fs::read(folder(dir.path(), "a").join("vmlinux")).expect("kernel")
+        };
+        std::fs::create_dir_all(folder(dir.path(), "a").join("modules")).expect("torn");
+        assert_eq!(made_slowly(&|| ()), b"slow");
+        std::fs::remove_dir_all(folder(dir.path(), "a")).expect("removed");
+        assert_eq!(made_slowly(&|| stored(dir.path(), "a", Origin::Own)), b"kernel");
+        assert_eq!(std::fs::read_dir(super::dir(dir.path())).expect("list").count(), 1);
     }
 
     #[test]

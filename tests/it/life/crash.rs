@@ -110,14 +110,15 @@ fn of_ground(ground: &Ground) -> Vec<i32> {
 fn whatever_is_killed_at_whatever_moment_rm_leaves_nothing() {
     let ground = Ground::new();
     let mut ids = Vec::new();
-    for (n, target) in ["container", "process"].into_iter().cycle().take(16).enumerate() {
+    for (n, target) in ["container", "process"].into_iter().cycle().take(24).enumerate() {
         let name = format!("k{n}");
         let run = ["run", "-d", "--name", &name, "--target", target, "-p", "127.0.0.1::80", "-v", "/data"];
         let mut command = ground.start(&[&run[..], &["shell", "sleep", "600"]].concat());
-        std::thread::sleep(std::time::Duration::from_millis(3 * n as u64));
+        std::thread::sleep(std::time::Duration::from_millis(3 * (n % 16) as u64));
         let _ = command.kill();
         command.wait().expect("reaped");
-        for pid in of_ground(&ground) {
+        // The last eight times the command alone, whose monitor is starting something.
+        for pid in of_ground(&ground).into_iter().filter(|_| n < 16) {
             // One that has ended meanwhile is no longer there to be killed.
             let _ =
                 nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
@@ -129,28 +130,37 @@ fn whatever_is_killed_at_whatever_moment_rm_leaves_nothing() {
         ground.says(&["rm", "-f", "-a", "-v"]);
         // A volume that was made before its container was: nobody has it.
         ground.says(&["volume", "prune", "-f"]);
-        assert_eq!(ground.left(&ids), Vec::<String>::new(), "killed after {} ms", 3 * n);
+        assert_eq!(ground.left(&ids), Vec::<String>::new(), "{n}: killed after {} ms", 3 * (n % 16));
         let tables = std::process::Command::new("nft").args(["list", "tables"]).output().expect("nft");
         let ours = |id: &String| text(&tables).contains(&format!("-{}\n", &id[..12]));
         assert!(!ids.iter().any(ours), "rules are left: {}", text(&tables));
     }
 }
 
-/// A runtime that was at work when its monitor was killed would make a cgroup after all had been removed.
-#[test]
-fn what_is_left_is_removed_when_the_runtime_that_was_at_work_has_ended() {
+/// A runtime that takes a second to start anything, and the file that holds its pid from then on.
+fn slow_runtime(ground: &Ground) -> (String, std::path::PathBuf) {
     use std::os::unix::fs::PermissionsExt;
-    let ground = Ground::new();
     let (slow, pid_file) = (ground.path("slow"), ground.path("slow.pid"));
     let at_run = format!("case \"$*\" in *' run '*) echo $$ >{}; sleep 1 ;; esac", pid_file.display());
     std::fs::write(&slow, format!("#!/bin/sh\n{at_run}\nexec {} \"$@\"\n", crate::support::TAREC))
         .expect("script");
     std::fs::set_permissions(&slow, std::fs::Permissions::from_mode(0o755)).expect("mode");
-    let runtime = slow.display().to_string();
-    let mut command = ground.start(&["run", "-d", "--runtime", &runtime, "shell", "sleep", "600"]);
-    let pid = || std::fs::read_to_string(&pid_file).ok()?.trim().parse::<i32>().ok();
+    (slow.display().to_string(), pid_file)
+}
+
+fn runtime_at_work(pid_file: &std::path::Path) -> i32 {
+    let pid = || std::fs::read_to_string(pid_file).ok()?.trim().parse::<i32>().ok();
     crate::support::oci::eventually("the runtime", || pid().is_some());
-    let runtime = pid().expect("pid");
+    pid().expect("pid")
+}
+
+/// A runtime that was at work when its monitor was killed would make a cgroup after all had been removed.
+#[test]
+fn what_is_left_is_removed_when_the_runtime_that_was_at_work_has_ended() {
+    let ground = Ground::new();
+    let (slow, pid_file) = slow_runtime(&ground);
+    let mut command = ground.start(&["run", "-d", "--runtime", &slow, "shell", "sleep", "600"]);
+    let runtime = runtime_at_work(&pid_file);
     let _ = command.kill();
     command.wait().expect("reaped");
     for other in of_ground(&ground).into_iter().filter(|p| *p != runtime) {
@@ -159,4 +169,52 @@ fn what_is_left_is_removed_when_the_runtime_that_was_at_work_has_ended() {
     ground.says(&["rm", "-f", "-a"]);
     assert!(!exists(runtime), "it was waited for");
     assert_eq!(ground.left(&[]), Vec::<String>::new());
+}
+
+/// Its folder must not go while its monitor makes more of it.
+#[test]
+fn what_is_being_started_is_removed_by_force_alone_and_whole() {
+    let ground = Ground::new();
+    let (slow, pid_file) = slow_runtime(&ground);
+    let command = ground.start(&["run", "-d", "--name", "x", "--runtime", &slow, "shell", "sleep", "600"]);
+    let runtime = runtime_at_work(&pid_file);
+    let id = ground.inspect("x")["Id"].as_str().expect("id").to_owned();
+    super::fails(&ground.run(&["rm", "x"]), 2, "being started");
+    ground.says(&["rm", "-f", "x"]);
+    assert!(!exists(runtime), "it was waited for");
+    assert_eq!(ground.left(std::slice::from_ref(&id)), Vec::<String>::new());
+    assert!(!command.wait_with_output().expect("end").status.success(), "its container was not started");
+    assert_eq!(ground.left(std::slice::from_ref(&id)), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_being_started_is_stopped_once_it_runs() {
+    let ground = Ground::new();
+    let (slow, pid_file) = slow_runtime(&ground);
+    let script = "trap 'exit 3' TERM; while :; do sleep 0.05; done";
+    let run = ["run", "-d", "--name", "x", "--runtime", &slow, "shell", "sh", "-c", script];
+    let command = ground.start(&run);
+    runtime_at_work(&pid_file);
+    super::fails(&ground.run(&["stop", "-t", "0", "x"]), 125, "still being started");
+    ground.says(&["stop", "x"]);
+    assert!(command.wait_with_output().expect("end").status.success(), "it was started");
+    assert_eq!(ground.inspect("x")["State"]["Running"], false);
+}
+
+/// Between the folder and its monitor's first word there is a moment, too: its place is taken all the while.
+#[test]
+fn a_place_that_is_taken_is_waited_for() {
+    use rustix::fs::{FlockOperation, flock};
+    let ground = Ground::new();
+    ground.says(&["create", "--name", "x", "shell", "sleep", "600"]);
+    let id = ground.inspect("x")["Id"].as_str().expect("id").to_owned();
+    let place = std::fs::File::open(ground.path("state").join(&id).join("monitor.lock")).expect("lock");
+    flock(&place, FlockOperation::LockExclusive).expect("locked");
+    let mut command = ground.start(&["rm", "-f", "x"]);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert!(command.try_wait().expect("status").is_none(), "it waits");
+    assert!(ground.path("state").join(&id).join("spec.json").exists());
+    drop(place);
+    assert!(command.wait().expect("end").success());
+    assert_eq!(ground.left(std::slice::from_ref(&id)), Vec::<String>::new());
 }

@@ -5,17 +5,9 @@ use crate::support::{errors, text};
 use std::io::Write;
 use std::process::Stdio;
 
-pub fn kernel() {
-    let cache = taremark::machine::cache::dir();
-    if taremark::machine::kernel::find(&cache, None).is_err() {
-        let fetched = taremark::machine::kernel::fetch(&cache);
-        fetched.expect("these tests need a guest kernel, and it could not be fetched");
-    }
-}
-
 #[test]
 fn a_machine_is_run_published_named_entered_and_stopped_like_a_container() {
-    kernel();
+    crate::machine::kernel_is_there();
     let ground = Ground::new();
     let host = ground.path("host");
     std::fs::create_dir(&host).expect("folder");
@@ -75,7 +67,7 @@ fn a_machine_is_run_published_named_entered_and_stopped_like_a_container() {
 
 #[test]
 fn files_are_copied_into_a_machine_and_out_of_it_however_large() {
-    kernel();
+    crate::machine::kernel_is_there();
     let ground = Ground::new();
     let host = ground.path("host");
     std::fs::create_dir_all(host.join("tree/sub")).expect("folder");
@@ -132,7 +124,7 @@ fn files_are_copied_into_a_machine_and_out_of_it_however_large() {
 
 #[test]
 fn a_machine_is_paused_checked_and_started_again() {
-    kernel();
+    crate::machine::kernel_is_there();
     let ground = Ground::new();
     let run = ["run", "-d", "--name", "vm", "--target", "microvm", "--health-cmd", "test -e /well"];
     let more = ["--health-interval", "200ms", "--health-retries", "1", "shell", "sleep", "600"];
@@ -155,7 +147,7 @@ fn a_machine_is_paused_checked_and_started_again() {
 
 #[test]
 fn a_machine_in_the_foreground_has_input_and_an_exit_code_and_ends_with_its_monitor() {
-    kernel();
+    crate::machine::kernel_is_there();
     let ground = Ground::new();
     let mut run =
         ground.command(&["run", "--rm", "-i", "--target", "microvm", "shell", "sh", "-c", "cat; exit 9"]);

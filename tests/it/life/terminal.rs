@@ -50,7 +50,7 @@ fn typed(ground: &Ground, args: &[&str], prompt: &str, keys: &[u8]) -> (String, 
 #[test]
 fn a_shell_on_a_terminal_works_and_the_mode_is_put_back() {
     let ground = Ground::new();
-    super::machine::kernel();
+    crate::machine::kernel_is_there();
     for target in ["container", "process", "microvm"] {
         let run = ["run", "--rm", "-it", "--target", target, "-e", "PS1=ready: ", "shell", "sh"];
         let keys = b"stty size; test -t 0 && echo is $((40+2)); exit 4\n";
