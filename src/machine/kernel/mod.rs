@@ -64,7 +64,12 @@ pub fn find(cache_dir: &Path, given: Option<&Path>) -> Result<Kernel, MachineErr
     let named = std::env::var_os("TAREMARK_KERNEL").filter(|v| !v.is_empty()).map(PathBuf::from);
     let looked = || MachineError::NoKernel { looked: store::dir(cache_dir) };
     match given.map(Path::to_owned).or(named) {
-        Some(path) => of_user(cache_dir, &path),
+        // One of the cache is what it is, by whatever name: one of ours boots like no other.
+        Some(path) => match store::of_file(&path) {
+            Some(kernel) if kernel.origin == Origin::Own => checked(kernel),
+            Some(kernel) => Ok(kernel),
+            None => of_user(cache_dir, &path),
+        },
         None => store::used(cache_dir, Origin::Distribution).ok_or_else(looked),
     }
 }
@@ -72,7 +77,10 @@ pub fn find(cache_dir: &Path, given: Option<&Path>) -> Result<Kernel, MachineErr
 /// The kernel of our own that was built or chosen last.
 pub fn own(cache_dir: &Path) -> Result<Kernel, MachineError> {
     let looked = || MachineError::NoOwnKernel { looked: store::dir(cache_dir) };
-    let kernel = store::used(cache_dir, Origin::Own).ok_or_else(looked)?;
+    checked(store::used(cache_dir, Origin::Own).ok_or_else(looked)?)
+}
+
+fn checked(kernel: Kernel) -> Result<Kernel, MachineError> {
     fits(&kernel, needs::return_thunks(), Initialises::of_host().stack)?;
     Ok(kernel)
 }
@@ -116,7 +124,7 @@ fn prepared(path: &Path, file: &[u8]) -> Result<Vec<u8>, MachineError> {
 /// A bzImage or vmlinux with its modules, if any, in a folder `modules` beside it.
 fn of_user(cache_dir: &Path, path: &Path) -> Result<Kernel, MachineError> {
     let file = std::fs::read(path).map_err(io("read", path))?;
-    let key = cache::key([b"2".as_slice(), file.as_slice()]);
+    let key = cache::key([b"3".as_slice(), file.as_slice()]);
     let vmlinux = store::dir(cache_dir).join("given").join(key);
     if !vmlinux.is_file() {
         let bytes = prepared(path, &file)?;

@@ -117,6 +117,12 @@ pub(super) fn used(cache_dir: &Path, origin: Origin) -> Option<Kernel> {
     read(&std::fs::canonicalize(dir(cache_dir).join(origin.link())).ok()?)
 }
 
+/// The kernel of a cache that this file is the vmlinux of.
+pub(super) fn of_file(path: &Path) -> Option<Kernel> {
+    let path = std::fs::canonicalize(path).ok()?;
+    read(path.parent()?).filter(|k| k.vmlinux == path)
+}
+
 /// All that are whole, by name.
 pub fn list(cache_dir: &Path) -> Vec<Stored> {
     let entries = std::fs::read_dir(dir(cache_dir)).into_iter().flatten().flatten();
@@ -177,6 +183,9 @@ mod tests {
         }
         let used: Vec<(String, bool)> = list(dir.path()).into_iter().map(|s| (s.name, s.used)).collect();
         assert_eq!(used, [("a".into(), true), ("b".into(), false), ("c".into(), true)]);
+        let own = folder(dir.path(), "b").join("vmlinux");
+        assert_eq!(of_file(&own).map(|k| k.origin), Some(Origin::Own));
+        assert!(of_file(&own.with_file_name("release")).is_none());
         let e = choose(dir.path(), "d").expect_err("unknown").to_string();
         assert_eq!(e, "there is no kernel \"d\" in the cache: a, b, c are");
     }

@@ -84,11 +84,10 @@ fn pack(file: &[u8], all: &[Segment]) -> Vec<u8> {
     }
     let mut placed: Vec<(usize, usize)> = Vec::new();
     for s in all.iter().filter(|s| s.kind == LOAD) {
-        let bytes = &file[s.offset..s.offset + s.file_bytes];
-        let length = bytes.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1);
+        let bytes = kept(file, s, all);
         out.resize(out.len().next_multiple_of(PAGE), 0);
-        placed.push((out.len(), length));
-        out.extend_from_slice(&bytes[..length]);
+        placed.push((out.len(), bytes.len()));
+        out.extend_from_slice(bytes);
     }
     let mut next = placed.iter();
     for (n, s) in all.iter().enumerate() {
@@ -101,12 +100,23 @@ fn pack(file: &[u8], all: &[Segment]) -> Vec<u8> {
     out
 }
 
+/// Of a loaded segment, all but the zeros at its end; the zeros of a note's end are kept, for who reads the notes again.
+fn kept<'a>(file: &'a [u8], s: &Segment, all: &[Segment]) -> &'a [u8] {
+    let bytes = &file[s.offset..s.offset + s.file_bytes];
+    let last = bytes.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1);
+    let notes = all.iter().filter(|n| n.kind == NOTE && begins_in(n, s));
+    let notes_end = notes.map(|n| n.offset + n.file_bytes - s.offset).max().unwrap_or(0);
+    file.get(s.offset..s.offset + last.max(notes_end)).unwrap_or(&bytes[..last])
+}
+
+fn begins_in(s: &Segment, load: &Segment) -> bool {
+    s.offset >= load.offset && s.offset < load.offset + load.file_bytes
+}
+
 /// Where a segment that lies inside a loaded one (the notes) is now.
 fn inside(s: &Segment, all: &[Segment], placed: &[(usize, usize)]) -> Option<(usize, usize)> {
     let loads = all.iter().filter(|l| l.kind == LOAD);
-    let (load, new) = loads
-        .zip(placed)
-        .find(|(l, _)| s.offset >= l.offset && s.offset + s.file_bytes <= l.offset + l.file_bytes)?;
+    let (load, new) = loads.zip(placed).find(|(l, _)| begins_in(s, l))?;
     Some((new.0 + s.offset - load.offset, s.file_bytes))
 }
 
@@ -147,6 +157,31 @@ mod tests {
         assert_eq!(stub[..5], [0xb0, b'q', 0xe6, 0xe9, 0xe9]);
         let jump = u32_at(stub, 5).expect("jump");
         assert_eq!(entry.wrapping_add(9).wrapping_add(jump), 0x10_0100);
+    }
+
+    #[test]
+    fn what_was_prepared_can_be_given_again() {
+        let mut last = kernel();
+        // Code, and then a note at the segment's very end, which ends in zeros.
+        last.truncate(3 * PAGE);
+        last[64 + 32..64 + 40].copy_from_slice(&(2 * PAGE as u64).to_le_bytes());
+        let note = last[PAGE..PAGE + 24].to_vec();
+        last[PAGE..PAGE + 24].fill(0);
+        last[3 * PAGE - 24..].copy_from_slice(&note);
+        last[64 + 56 + 8..64 + 56 + 16].copy_from_slice(&(3 * PAGE as u64 - 24).to_le_bytes());
+        last[PAGE..PAGE + 0x100].fill(0x90);
+        for kernel in [kernel(), last] {
+            let mut file = kernel;
+            for _ in 0..2 {
+                let all = segments(&file).expect("elf");
+                let packed = pack(&file, &all);
+                let all = segments(&packed).expect("elf");
+                assert_eq!(all[1].file_bytes, 24);
+                let note = pvh_note(&packed, &all[1]).expect("note");
+                assert_eq!(u32_at(&packed, note), Some(0x10_0100));
+                file = packed;
+            }
+        }
     }
 
     #[test]
