@@ -68,6 +68,8 @@ fn serve(
             }
             Err(e) if spec.publish_by == Carrier::Auto => {
                 state.published_why = e.chain();
+                // Those of a monitor that was killed lead to a network that is no more, and would come first.
+                nft::unpublish(folder, spec, Some(switch.as_fd()))?;
             }
             Err(e) => return Err(e),
         }

@@ -3,7 +3,7 @@
 
 use super::namespace::inside;
 use crate::life::error::{LifeError, io, network, system};
-use crate::sys::netlink;
+use crate::sys::netlink::{self, NetlinkError};
 use nix::ifaddrs::getifaddrs;
 use std::net::Ipv4Addr;
 use std::os::fd::BorrowedFd;
@@ -13,6 +13,8 @@ use std::path::Path;
 const FAR: &str = "up0";
 /// Two addresses.
 const PREFIX: u8 = 31;
+/// For a name that others take, too.
+const TRIES: u32 = 100;
 
 /// One that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,14 +46,9 @@ pub fn uplink(switch: BorrowedFd) -> Result<Uplink, LifeError> {
         // Its other end is in a namespace that is not ours: the forwarder has to do.
         return Err(system("find the network's uplink")(std::io::Error::from(std::io::ErrorKind::NotFound)));
     }
-    let (host, far) = free(&addresses()?)?;
-    let link = link_of(far);
-    let here = Path::new("/proc/thread-self/ns/net");
-    let here = std::fs::File::open(here).map_err(io("open", here))?;
+    inside(switch, super::nft::guard)?;
+    let (link, host, far) = make(switch)?;
     inside(switch, || {
-        super::nft::guard()?;
-        netlink::create_veth(FAR, &link, std::os::fd::AsFd::as_fd(&here))
-            .map_err(network("make the uplink"))?;
         netlink::add_address(FAR, far, PREFIX).map_err(network("set the uplink's address"))?;
         netlink::set_up(FAR).map_err(network("set the uplink up"))?;
         // In the switch, which is a namespace of our own.
@@ -65,6 +62,28 @@ pub fn uplink(switch: BorrowedFd) -> Result<Uplink, LifeError> {
     // For what comes from 127.0.0.1; of this link alone, which is ours.
     sysctl(&format!("net/ipv4/conf/{link}/route_localnet"), "1")?;
     Ok(Uplink { link, switch: far })
+}
+
+/// The pair, by a name that no other root of containers has taken meanwhile: each has a lock of its own, and the name stands
+/// for the addresses. The host's end, its address, and the other end's.
+fn make(switch: BorrowedFd) -> Result<(String, Ipv4Addr, Ipv4Addr), LifeError> {
+    let here = Path::new("/proc/thread-self/ns/net");
+    let here = std::fs::File::open(here).map_err(io("open", here))?;
+    let mut tries = 0;
+    loop {
+        let (host, far) = free(&addresses()?)?;
+        let link = link_of(far);
+        let made = inside(switch, || Ok(netlink::create_veth(FAR, &link, std::os::fd::AsFd::as_fd(&here))))?;
+        match made {
+            Ok(()) => return Ok((link, host, far)),
+            Err(NetlinkError::Refused { source, .. })
+                if source.kind() == std::io::ErrorKind::AlreadyExists && tries < TRIES =>
+            {
+                tries += 1;
+            }
+            Err(e) => return Err(network("make the uplink")(e)),
+        }
+    }
 }
 
 fn sysctl(name: &str, value: &str) -> Result<(), LifeError> {
@@ -81,7 +100,10 @@ fn link_of(far: Ipv4Addr) -> String {
 fn free(taken: &[(String, Ipv4Addr)]) -> Result<(Ipv4Addr, Ipv4Addr), LifeError> {
     let pairs = (1..=254u8).flat_map(|c| (0..=254u8).step_by(2).map(move |d| (c, d)));
     let addresses = pairs.map(|(c, d)| (Ipv4Addr::new(169, 254, c, d), Ipv4Addr::new(169, 254, c, d + 1)));
-    let is_free = |(a, b): &(Ipv4Addr, Ipv4Addr)| !taken.iter().any(|(_, t)| t == a || t == b);
+    // A link that is being made has its name before it has its address.
+    let is_named = |far: Ipv4Addr| nix::net::if_::if_nametoindex(link_of(far).as_str()).is_ok();
+    let is_free =
+        |(a, b): &(Ipv4Addr, Ipv4Addr)| !taken.iter().any(|(_, t)| t == a || t == b) && !is_named(*b);
     addresses.into_iter().find(is_free).ok_or_else(|| {
         system("find a free pair of addresses")(std::io::Error::from(std::io::ErrorKind::AddrInUse))
     })

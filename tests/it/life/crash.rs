@@ -9,6 +9,12 @@ fn kill_monitor(ground: &Ground, name: &str) {
     until("its death", || !exists(monitor));
 }
 
+/// What it waits for. It may end before touch does, which is killed with it then.
+fn go_on(ground: &Ground, name: &str) {
+    let output = ground.run(&["exec", name, "touch", "/go"]);
+    assert!(matches!(output.status.code(), Some(0 | 137)), "{}", crate::support::errors(&output));
+}
+
 #[test]
 fn a_killed_monitor_is_replaced_and_the_exit_code_is_still_learnt() {
     let ground = Ground::new();
@@ -22,7 +28,7 @@ fn a_killed_monitor_is_replaced_and_the_exit_code_is_still_learnt() {
         assert!(ground.says(&["ps"]).contains("Up "), "{target}");
         let next = ground.pid(target, "ConmonPid");
         assert!(next != monitor && exists(next) && ground.pid(target, "Pid") == workload, "{target}");
-        ground.says(&["exec", target, "touch", "/go"]);
+        go_on(&ground, target);
         assert_eq!(ground.says(&["wait", target]), "7\n", "{target}");
         assert_eq!(ground.says(&["logs", target]), "one\ntwo\n", "{target}");
     }
@@ -78,7 +84,7 @@ fn a_killed_command_leaves_its_container_and_rm_is_kept() {
     front.kill().expect("kill");
     front.wait().expect("reaped");
     assert!(ground.says(&["ps"]).contains("Up "), "it goes on, as podman's do");
-    ground.says(&["exec", "x", "touch", "/go"]);
+    go_on(&ground, "x");
     until("its end", || ground.left(std::slice::from_ref(&id)).is_empty());
 }
 
@@ -89,7 +95,7 @@ fn a_command_in_the_foreground_whose_monitor_is_killed_still_ends_with_the_exit_
     let front = ground.start(&["run", "--name", "x", "shell", "sh", "-c", script]);
     until("its first word", || text(&ground.run(&["logs", "x"])) == "up\n");
     kill_monitor(&ground, "x");
-    ground.says(&["exec", "x", "touch", "/go"]);
+    go_on(&ground, "x");
     let output = front.wait_with_output().expect("end");
     assert_eq!(output.status.code(), Some(9));
 }
@@ -137,11 +143,12 @@ fn whatever_is_killed_at_whatever_moment_rm_leaves_nothing() {
     }
 }
 
-/// A runtime that takes a second to start anything, and the file that holds its pid from then on.
+/// A runtime that starts nothing before there is a file `go`, and the file that holds its pid from then on.
 fn slow_runtime(ground: &Ground) -> (String, std::path::PathBuf) {
     use std::os::unix::fs::PermissionsExt;
     let (slow, pid_file) = (ground.path("slow"), ground.path("slow.pid"));
-    let at_run = format!("case \"$*\" in *' run '*) echo $$ >{}; sleep 1 ;; esac", pid_file.display());
+    let waits = format!("while [ ! -e {} ]; do sleep 0.02; done", ground.path("go").display());
+    let at_run = format!("case \"$*\" in *' run '*) echo $$ >{}; {waits} ;; esac", pid_file.display());
     std::fs::write(&slow, format!("#!/bin/sh\n{at_run}\nexec {} \"$@\"\n", crate::support::TAREC))
         .expect("script");
     std::fs::set_permissions(&slow, std::fs::Permissions::from_mode(0o755)).expect("mode");
@@ -152,6 +159,14 @@ fn runtime_at_work(pid_file: &std::path::Path) -> i32 {
     let pid = || std::fs::read_to_string(pid_file).ok()?.trim().parse::<i32>().ok();
     crate::support::oci::eventually("the runtime", || pid().is_some());
     pid().expect("pid")
+}
+
+/// Lets the slow runtime go on while this command waits for it.
+fn go(ground: &Ground, command: &mut std::process::Child) {
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert!(command.try_wait().expect("status").is_none(), "it waits");
+    std::fs::write(ground.path("go"), "").expect("write");
+    assert!(command.wait().expect("end").success());
 }
 
 /// A runtime that was at work when its monitor was killed would make a cgroup after all had been removed.
@@ -166,7 +181,7 @@ fn what_is_left_is_removed_when_the_runtime_that_was_at_work_has_ended() {
     for other in of_ground(&ground).into_iter().filter(|p| *p != runtime) {
         let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(other), nix::sys::signal::Signal::SIGKILL);
     }
-    ground.says(&["rm", "-f", "-a"]);
+    go(&ground, &mut ground.start(&["rm", "-f", "-a"]));
     assert!(!exists(runtime), "it was waited for");
     assert_eq!(ground.left(&[]), Vec::<String>::new());
 }
@@ -180,7 +195,7 @@ fn what_is_being_started_is_removed_by_force_alone_and_whole() {
     let runtime = runtime_at_work(&pid_file);
     let id = ground.inspect("x")["Id"].as_str().expect("id").to_owned();
     super::fails(&ground.run(&["rm", "x"]), 2, "being started");
-    ground.says(&["rm", "-f", "x"]);
+    go(&ground, &mut ground.start(&["rm", "-f", "x"]));
     assert!(!exists(runtime), "it was waited for");
     assert_eq!(ground.left(std::slice::from_ref(&id)), Vec::<String>::new());
     assert!(!command.wait_with_output().expect("end").status.success(), "its container was not started");
@@ -196,7 +211,7 @@ fn what_is_being_started_is_stopped_once_it_runs() {
     let command = ground.start(&run);
     runtime_at_work(&pid_file);
     super::fails(&ground.run(&["stop", "-t", "0", "x"]), 125, "still being started");
-    ground.says(&["stop", "x"]);
+    go(&ground, &mut ground.start(&["stop", "x"]));
     assert!(command.wait_with_output().expect("end").status.success(), "it was started");
     assert_eq!(ground.inspect("x")["State"]["Running"], false);
 }

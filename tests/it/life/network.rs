@@ -296,3 +296,52 @@ except TimeoutError: print('none')";
     assert_eq!(reached(), "host\n", "is this test blind?");
     host.says(ground, &["nsenter", &route, "ip", "route", "del", "default"]);
 }
+
+/// What a script says in a network and a mount namespace of its own. `$T` is taremark, `serve` starts a server of a page,
+/// `page PORT` asks for it, and `state FIELD` reads what is known of the server.
+fn in_own_network(ground: &Ground, script: &str) -> String {
+    const HEAD: &str = r#"set -e
+page() { for n in $(seq 20); do
+  timeout 2 bash -c "exec 3<>/dev/tcp/127.0.0.1/$1 && printf 'GET / HTTP/1.0\r\n\r\n' >&3 && grep -q again <&3" 2>/dev/null && echo page && return
+  sleep 0.2
+done; echo none; }
+state() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$TAREMARK_STATE/$id/state.json" "$1"; }
+serve() { $T run -d --name web -p 127.0.0.1:8080:80 shell sh -c 'mkdir /w; echo again >/w/index.html; exec httpd -f -p 80 -h /w'; }
+"#;
+    let script = format!("T={}\n{HEAD}{script}", super::TAREMARK);
+    Host::new(false).says(ground, &["unshare", "--mount", "bash", "-c", &script])
+}
+
+/// Each root of containers has its own lock, and all have the host's links in common.
+#[test]
+fn a_name_that_another_root_has_taken_is_passed_over() {
+    let ground = Ground::new();
+    let script = "ip link add tare1-1 type veth peer name other
+id=$(serve)
+page 8080
+state published_by
+ip -o link | grep -o 'tare1-3'
+$T rm -f -a >/dev/null
+nft list tables | wc -l";
+    assert_eq!(in_own_network(&ground, script), "page\nnftables\ntare1-3\n0\n");
+}
+
+/// Rules that lead to a network which died with its monitor would take all connections from the forwarder.
+#[test]
+fn rules_of_a_killed_monitor_do_not_stay_before_the_forwarder() {
+    let ground = Ground::new();
+    let script = "id=$(serve)
+page 8080
+state published_by
+monitor=$($T inspect web | python3 -c 'import json, sys; print(json.load(sys.stdin)[0][\"State\"][\"ConmonPid\"])')
+kill -9 $monitor
+# Nothing can be set for a new uplink.
+mount --bind /proc/sys /proc/sys
+mount -o remount,bind,ro /proc/sys
+$T ps >/dev/null
+page 8080
+state published_by
+$T rm -f -a >/dev/null
+nft list tables | wc -l";
+    assert_eq!(in_own_network(&ground, script), "page\nnftables\npage\nforwarder\n0\n");
+}
