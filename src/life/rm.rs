@@ -1,6 +1,6 @@
 //! `rm`: everything of a container goes, once nobody makes more of it.
 
-use super::error::{LifeError, io};
+use super::error::LifeError;
 use super::folder::{Folder, Lock};
 use super::recover;
 use super::spec::Spec;
@@ -74,7 +74,8 @@ fn not_started(folder: &Folder, spec: &Spec, force: bool) -> Result<Option<Lock>
             (None, Status::Created) => {}
         }
         if Instant::now() > until {
-            return Err(io("remove", folder.path())(std::io::Error::from(std::io::ErrorKind::WouldBlock)));
+            let is = "being started by a command or a runtime that has not ended for ten seconds - try again";
+            return Err(refused(spec, is.to_owned()));
         }
         std::thread::sleep(Duration::from_millis(2));
     }

@@ -34,7 +34,7 @@ fn runs(folder: &Folder, spec: &Spec, patience: Duration) -> Result<bool, LifeEr
             return Ok(state.status == Status::Running);
         }
         if Instant::now() > until {
-            let is = "still being started".to_owned();
+            let is = "still being started - try again, or remove it with force".to_owned();
             return Err(LifeError::State { verb: "stop", id: spec.short_id().to_owned(), is });
         }
         std::thread::sleep(Duration::from_millis(5));

@@ -68,8 +68,9 @@ fn serve(
             }
             Err(e) if spec.publish_by == Carrier::Auto => {
                 state.published_why = e.chain();
-                // Those of a monitor that was killed lead to a network that is no more, and would come first.
-                nft::unpublish(folder, spec, Some(switch.as_fd()))?;
+                // Those of a monitor that was killed lead to a network that is no more, and would come first. Where no
+                // rule can be removed, none could be made.
+                let _ = nft::unpublish(folder, spec, Some(switch.as_fd()));
             }
             Err(e) => return Err(e),
         }

@@ -345,3 +345,20 @@ $T rm -f -a >/dev/null
 nft list tables | wc -l";
     assert_eq!(in_own_network(&ground, script), "page\nnftables\npage\nforwarder\n0\n");
 }
+
+/// It is there, and the kernel does not let it.
+#[test]
+fn where_nft_can_do_nothing_the_forwarder_carries() {
+    let ground = Ground::new();
+    let script = "mkdir -p $TAREMARK_STORE/bin
+printf '#!/bin/sh\\necho no rules here >&2\\nexit 1\\n' >$TAREMARK_STORE/bin/nft
+chmod +x $TAREMARK_STORE/bin/nft
+PATH=$TAREMARK_STORE/bin:$PATH
+id=$(serve)
+page 8080
+state published_by
+state published_why
+$T rm -f -a >/dev/null";
+    let said = in_own_network(&ground, script);
+    assert!(said.starts_with("page\nforwarder\n") && said.contains("no rules here"), "{said}");
+}
