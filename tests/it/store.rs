@@ -49,8 +49,9 @@ fn verify_finds_every_kind_of_damage() {
 }
 
 /// Starts an operation again and again and kills it a little later each time, until it comes to its end.
+/// Where a busy machine lets it end before it was killed three times, the next is killed sooner.
 fn killed_at_every_moment(store: &Store, what: &str, arguments: &[String], before: &dyn Fn()) {
-    let (mut delay, mut killed) = (Duration::from_micros(200), 0);
+    let (mut delay, mut killed, mut too_late) = (Duration::from_micros(200), 0, 0);
     loop {
         before();
         let started = Instant::now();
@@ -88,10 +89,13 @@ fn killed_at_every_moment(store: &Store, what: &str, arguments: &[String], befor
         assert_eq!(tmp, 0, "{what}, killed after {delay:?}, left something that opening did not clear");
         if ended.is_some() {
             assert!(output.status.success(), "{what}: {}", String::from_utf8_lossy(&output.stderr));
-            assert!(killed >= 3, "{what} was killed only {killed} times");
-            return;
+            if killed >= 3 {
+                return;
+            }
+            too_late += 1;
+            assert!(too_late < 100, "{what} ended {too_late} times and was killed only {killed} times");
         }
-        delay = delay.mul_f64(1.35);
+        delay = delay.mul_f64(if ended.is_some() { 0.5 } else { 1.35 });
     }
 }
 
