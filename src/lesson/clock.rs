@@ -1,9 +1,10 @@
 //! Times whole commands from right before clone3 to their end, side by side: each round runs every command once, in an
-//! order of its own. For lessons; a bench of targets knows much more.
+//! order of its own and with an environment of another length. For lessons; a bench of targets knows much more.
 
 use crate::stats::{Comparison, Interval, RESAMPLES, Random, compare, median, median_interval};
 use crate::sys::clock::monotonic_ns;
 use crate::sys::spawn::{Spawn, SpawnError};
+use std::ffi::{OsStr, OsString};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -23,10 +24,15 @@ pub enum From {
     /// Right before clone3; all that allocates is done before: as a bench counts its t0.
     #[default]
     Clone,
-    /// Before the call of the standard library that opens /dev/null three times, puts arguments and environment together
-    /// and starts the program: as hyperfine counts.
+    /// Before the call of the standard library that copies the environment (a variable is added), opens /dev/null three
+    /// times, puts arguments and environment together and starts the program: as hyperfine counts.
     Call,
 }
+
+/// The variable that is longer in one round than in another, by up to [`LONGEST_PAD`] bytes: where the stack lies
+/// decides about a short program's time, and a lucky place is not to be taken for a command's own.
+const PAD: &str = "TAREMARK_PAD";
+const LONGEST_PAD: usize = 4096;
 
 /// What was measured of one command, milliseconds.
 #[derive(Debug, Clone)]
@@ -60,29 +66,27 @@ pub enum ClockError {
 
 /// Runs all of them `rounds` times, after one round that does not count. Their output goes nowhere.
 pub fn time(commands: &[Timed], rounds: usize, from: From) -> Result<Vec<Times>, ClockError> {
-    let env: Vec<String> = std::env::vars().map(|(k, v)| format!("{k}={v}")).collect();
+    let env = || std::env::vars_os().filter(|(name, _)| name != PAD);
+    let mut env: Vec<OsString> = env().map(|(name, value)| joined(&name, &value)).collect();
     let null = std::fs::File::options().read(true).write(true).open("/dev/null");
     let null = null.map_err(|e| ClockError::Wait("/dev/null".into(), e))?;
-    let spawns = commands.iter().map(|c| {
-        let spawn =
-            Spawn::new(&c.program, &c.argv, &env).map_err(|e| ClockError::Start(c.argv[0].clone(), e))?;
-        Ok(spawn.fd(&null, 0).fd(&null, 1).fd(&null, 2))
-    });
-    let spawns = spawns.collect::<Result<Vec<_>, ClockError>>()?;
     let mut random = Random::new(monotonic_ns());
     let mut all = vec![Vec::with_capacity(rounds); commands.len()];
     for round in 0..=rounds {
+        let pad = "x".repeat(random.index(LONGEST_PAD));
+        env.push(joined(PAD.as_ref(), pad.as_ref()));
         let mut order: Vec<usize> = (0..commands.len()).collect();
         random.shuffle(&mut order);
         for i in order {
             let ms = match from {
-                From::Clone => once(&commands[i], &spawns[i])?,
-                From::Call => once_by_call(&commands[i])?,
+                From::Clone => once(&commands[i], &env, &null)?,
+                From::Call => once_by_call(&commands[i], &pad)?,
             };
             if round > 0 {
                 all[i].push(ms);
             }
         }
+        env.pop();
     }
     let first = all.first().cloned().unwrap_or_default();
     let summed = all.iter().enumerate().filter_map(|(i, values)| {
@@ -97,8 +101,15 @@ pub fn time(commands: &[Timed], rounds: usize, from: From) -> Result<Vec<Times>,
     Ok(summed.collect())
 }
 
-fn once(command: &Timed, spawn: &Spawn) -> Result<f64, ClockError> {
+/// `name=value`, as execve takes it.
+fn joined(name: &OsStr, value: &OsStr) -> OsString {
+    [name, "=".as_ref(), value].into_iter().collect()
+}
+
+fn once(command: &Timed, env: &[OsString], null: &std::fs::File) -> Result<f64, ClockError> {
     let name = || command.argv[0].clone();
+    let spawn = Spawn::new(&command.program, &command.argv, env).map_err(|e| ClockError::Start(name(), e))?;
+    let spawn = spawn.fd(null, 0).fd(null, 1).fd(null, 2);
     let child = spawn.start().map_err(|e| ClockError::Start(name(), e))?;
     let code = child.wait().map_err(|e| ClockError::Wait(name(), e))?;
     let ended = monotonic_ns();
@@ -109,10 +120,11 @@ fn once(command: &Timed, spawn: &Spawn) -> Result<f64, ClockError> {
 }
 
 /// By the standard library.
-fn once_by_call(command: &Timed) -> Result<f64, ClockError> {
+fn once_by_call(command: &Timed, pad: &str) -> Result<f64, ClockError> {
     let failed = |e| ClockError::Wait(command.argv[0].clone(), e);
     let mut call = Command::new(&command.program);
     call.args(&command.argv[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    call.env(PAD, pad);
     let t0 = monotonic_ns();
     let status = call.spawn().and_then(|mut child| child.wait()).map_err(failed)?;
     let ended = monotonic_ns();
@@ -146,6 +158,21 @@ mod tests {
             judged(from);
         }
         assert_eq!(find("no-such-program", "/bin"), None);
+    }
+
+    #[test]
+    fn each_round_has_an_environment_of_another_length_and_keeps_the_rest() {
+        let folder = tempfile::tempdir().expect("folder");
+        for from in [From::Clone, From::Call] {
+            let seen = folder.path().join(format!("{from:?}"));
+            let script = format!("set -f; echo ${{#TAREMARK_PAD}} $PATH >> {}", seen.display());
+            time(&[timed(&["sh", "-c", &script])], 4, from).expect("times");
+            let text = std::fs::read_to_string(seen).expect("written");
+            let path = std::env::var("PATH").expect("PATH");
+            let lengths: std::collections::HashSet<_> = text.lines().map(|l| l.split(' ').next()).collect();
+            assert!(text.lines().all(|l| l.ends_with(&path)) && text.lines().count() == 5, "{text}");
+            assert!(lengths.len() > 2, "{text}");
+        }
     }
 
     fn judged(from: From) {

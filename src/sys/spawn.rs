@@ -7,7 +7,7 @@
 use super::clock::monotonic_ns;
 use super::clone3::{CLONE_INTO_CGROUP, CloneArgs, clone3_call};
 use super::signals::{BlockedSignals, default_signals};
-use std::ffi::{CString, c_char};
+use std::ffi::{CString, OsStr, c_char};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
 
@@ -88,12 +88,13 @@ fn cstring(bytes: &[u8], what: &'static str) -> Result<CString, SpawnError> {
 
 impl Spawn {
     /// `argv[0]` is given by the caller as for execve; `program` is a path, resolved inside `root` where one is set.
-    pub fn new(program: &Path, argv: &[String], env: &[String]) -> Result<Self, SpawnError> {
+    pub fn new(program: &Path, argv: &[String], env: &[impl AsRef<OsStr>]) -> Result<Self, SpawnError> {
         use std::os::unix::ffi::OsStrExt;
+        let variable = |e: &OsStr| cstring(e.as_bytes(), "environment");
         Ok(Self {
             program: cstring(program.as_os_str().as_bytes(), "program")?,
             argv: argv.iter().map(|a| cstring(a.as_bytes(), "argument")).collect::<Result<_, _>>()?,
-            envp: env.iter().map(|e| cstring(e.as_bytes(), "environment")).collect::<Result<_, _>>()?,
+            envp: env.iter().map(|e| variable(e.as_ref())).collect::<Result<_, _>>()?,
             root: None,
             cwd: None,
             ids: None,
@@ -363,7 +364,7 @@ mod tests {
         let (r, w) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("pipe");
         let argv = ["sh", "-c", "echo one; exit 7"].map(String::from);
         let child =
-            Spawn::new(Path::new("/bin/sh"), &argv, &[]).expect("spawn").fd(&w, 1).start().expect("start");
+            Spawn::new(Path::new("/bin/sh"), &argv, &[""; 0]).expect("spawn").fd(&w, 1).start().expect("start");
         drop(w);
         let mut text = String::new();
         std::fs::File::from(r).read_to_string(&mut text).expect("read");
@@ -373,9 +374,9 @@ mod tests {
 
     #[test]
     fn the_failing_step_is_named() {
-        let e = Spawn::new(Path::new("/no/such"), &[], &[]).expect("spawn").start().expect_err("must fail");
+        let e = Spawn::new(Path::new("/no/such"), &[], &[""; 0]).expect("spawn").start().expect_err("must fail");
         assert_eq!(e.to_string(), "execve for /no/such");
-        let e = Spawn::new(Path::new("/bin/true"), &[], &[])
+        let e = Spawn::new(Path::new("/bin/true"), &[], &[""; 0])
             .expect("spawn")
             .root(Path::new("/no"))
             .expect("root");
