@@ -363,8 +363,11 @@ mod tests {
     fn output_and_exit_code_come_back() {
         let (r, w) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("pipe");
         let argv = ["sh", "-c", "echo one; exit 7"].map(String::from);
-        let child =
-            Spawn::new(Path::new("/bin/sh"), &argv, &[""; 0]).expect("spawn").fd(&w, 1).start().expect("start");
+        let child = Spawn::new(Path::new("/bin/sh"), &argv, &[""; 0])
+            .expect("spawn")
+            .fd(&w, 1)
+            .start()
+            .expect("start");
         drop(w);
         let mut text = String::new();
         std::fs::File::from(r).read_to_string(&mut text).expect("read");
@@ -374,7 +377,8 @@ mod tests {
 
     #[test]
     fn the_failing_step_is_named() {
-        let e = Spawn::new(Path::new("/no/such"), &[], &[""; 0]).expect("spawn").start().expect_err("must fail");
+        let e =
+            Spawn::new(Path::new("/no/such"), &[], &[""; 0]).expect("spawn").start().expect_err("must fail");
         assert_eq!(e.to_string(), "execve for /no/such");
         let e = Spawn::new(Path::new("/bin/true"), &[], &[""; 0])
             .expect("spawn")
