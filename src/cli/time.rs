@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Rounds; each runs every command once
+    /// Rounds; each runs every command once, with an environment that is longer by lot (TAREMARK_PAD)
     #[arg(long, short = 'n', value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(3..10_000))]
     rounds: u32,
     /// What is counted: from right before clone3, as a bench does, or from the call of the standard library that
