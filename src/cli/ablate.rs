@@ -112,7 +112,10 @@ pub fn show(ablation: &Ablation, dir: &Path) {
     println!("\nwhat each choice is worth, start-up of the workload, medians, 95 % intervals");
     ablation.steps.iter().for_each(print);
     let (sum, whole) = (ablation.sum_ms, ablation.whole_ms);
-    println!("  the steps add up to {sum:+.0} ms of {whole:+.0} ms, {:.1} % off", ablation.off() * 100.0);
+    let surely =
+        ablation.off_interval.map(|(low, high)| format!(" [{:+.0}, {:+.0}]", low * 100.0, high * 100.0));
+    let off = format!("{:+.1} % off{}", ablation.off() * 100.0, surely.unwrap_or_default());
+    println!("  the steps add up to {sum:+.0} ms of {whole:+.0} ms, {off}");
     println!("beside {OWN}: what leaving out would gain, and what more would cost");
     ablation.aside.iter().for_each(print);
     println!("chart: {}", dir.join("ablation.svg").display());

@@ -3,7 +3,7 @@
 use super::charts::waterfall;
 use super::error::{ReportError, io};
 use crate::record::reader::Record;
-use crate::stats::{Comparison, compare, median};
+use crate::stats::{Comparison, LEVEL, bca_of, compare, median};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -66,12 +66,15 @@ pub struct Ablation {
     pub sum_ms: f64,
     /// The difference of its ends' medians.
     pub whole_ms: f64,
+    /// 95 % interval of by how much the sum is off, a share of the whole: medians of differences need not add
+    /// up, and on a host that others keep busy they do so by chance alone.
+    pub off_interval: Option<(f64, f64)>,
 }
 
 impl Ablation {
-    /// By how much the sum is off, a share of the whole.
+    /// By how much the sum is off, a share of the whole; negative where it is less.
     pub fn off(&self) -> f64 {
-        if self.whole_ms == 0.0 { 0.0 } else { ((self.sum_ms - self.whole_ms) / self.whole_ms).abs() }
+        if self.whole_ms == 0.0 { 0.0 } else { (self.sum_ms - self.whole_ms) / self.whole_ms }
     }
 }
 
@@ -97,8 +100,10 @@ pub fn of(record: &Record, question: &Question) -> Option<Ablation> {
     let ends = steps.last()?.startup_ms - steps.first()?.startup_ms;
     let targets = &record.plan.targets;
     let accelerator = targets.iter().find(|t| t.name == first.target).map(|t| t.accelerator.clone());
+    let chain: Vec<&Blocks> = steps.iter().map(|s| blocks(&s.target)).collect();
     Some(Ablation {
-        schema: 2,
+        schema: 3,
+        off_interval: off_interval(&chain, seed),
         accelerator: accelerator.unwrap_or_default(),
         sum_ms: steps.iter().filter_map(|r| r.change_ms).sum(),
         whole_ms: ends,
@@ -133,6 +138,28 @@ fn step(
         ratio: whole.ratio?,
         ratio_interval: ends(whole.ratio_interval),
     })
+}
+
+/// Resamples of [`off_interval`], each of which sorts the differences of every step.
+const RESAMPLES: usize = 2_000;
+
+/// The blocks that all have run are drawn with replacement, as for any figure of a report.
+fn off_interval(chain: &[&Blocks], seed: u64) -> Option<(f64, f64)> {
+    let (first, last) = (chain.first()?, chain.last()?);
+    let whole: Vec<f64> =
+        first.keys().filter(|b| chain.iter().all(|c| c.contains_key(b))).map(|b| f64::from(*b)).collect();
+    let off = |drawn: &[f64]| {
+        let of = |c: &Blocks| drawn.iter().map(|b| c[&(*b as u32)]).collect::<Vec<_>>();
+        let middle = |values: &[f64]| median(values).unwrap_or(f64::NAN);
+        let columns: Vec<Vec<f64>> = chain.iter().map(|c| of(c)).collect();
+        let change = |pair: &[Vec<f64>]| {
+            middle(&pair[1].iter().zip(&pair[0]).map(|(new, old)| new - old).collect::<Vec<_>>())
+        };
+        let sum: f64 = columns.windows(2).map(change).sum();
+        let ends = middle(&of(last)) - middle(&of(first));
+        (sum - ends) / ends
+    };
+    bca_of(&whole, LEVEL, RESAMPLES, seed, off).map(|i| (i.low, i.high))
 }
 
 /// Start-up by target and block, warm-up left out.
@@ -192,11 +219,12 @@ mod tests {
             [step(&choice("typed"), &a, None, &a, 1), step(&choice("own"), &b, Some(("typed", &a)), &a, 1)];
         let steps: Vec<Step> = steps.into_iter().flatten().collect();
         let ablation = Ablation {
-            schema: 2,
+            schema: 3,
             accelerator: "tcg".into(),
             aside: Vec::new(),
             sum_ms: -80.0,
             whole_ms: -80.0,
+            off_interval: None,
             steps,
         };
         let dir = tempfile::tempdir().expect("folder");
@@ -213,13 +241,32 @@ mod tests {
     #[test]
     fn it_says_by_how_much_the_sum_is_off() {
         let made = |sum_ms, whole_ms| Ablation {
-            schema: 2,
+            schema: 3,
             accelerator: "tcg".into(),
             steps: Vec::new(),
             aside: Vec::new(),
             sum_ms,
             whole_ms,
+            off_interval: None,
         };
-        assert_eq!((made(-90.0, -100.0).off(), made(5.0, 0.0).off()), (0.1, 0.0));
+        assert_eq!((made(-90.0, -100.0).off(), made(5.0, 0.0).off()), (-0.1, 0.0));
+    }
+
+    #[test]
+    fn it_says_how_surely_the_sum_is_off() {
+        let quiet: [Blocks; 3] = [100.0, 60.0, 20.0].map(|ms| blocks(&[ms; 9]));
+        assert_eq!(off_interval(&quiet.each_ref(), 1), Some((0.0, 0.0)));
+        // The middle step is late by lot, so its two changes are not known, while the ends are.
+        let noisy = blocks(&[60.0, 90.0, 61.0, 30.0, 95.0, 58.0, 62.0, 25.0, 59.0, 88.0]);
+        let [first, last] = [100.0, 20.0].map(|ms| blocks(&[ms; 10]));
+        let skewed = blocks(&[100.0, 100.0, 100.0, 100.0, 160.0, 170.0, 100.0, 180.0, 190.0, 100.0]);
+        assert_eq!(
+            off_interval(&[&first, &noisy, &last], 1),
+            Some((0.0, 0.0)),
+            "one step's noise cancels out"
+        );
+        let (low, high) = off_interval(&[&skewed, &noisy, &last], 1).expect("interval");
+        assert!(low < high && high > 0.02, "{low} {high}");
+        assert_eq!(off_interval(&[&first, &blocks(&[60.0; 2]), &last], 1), None, "two blocks in common");
     }
 }

@@ -62,7 +62,7 @@ impl Drawing for Waterfall<'_> {
 
     fn draw<B: DrawingBackend>(&self, canvas: &Canvas<B>) -> Drawn {
         let mark = if self.0.accelerator.is_empty() { "" } else { &self.0.accelerator };
-        let off = number(self.0.off() * 100.0);
+        let off = number(self.0.off().abs() * 100.0);
         let below = format!("start-up, ms ({mark}), medians; the changes add up to the whole within {off} %");
         canvas.heading(Self::TITLE, &below)?;
         let largest = self.0.steps.iter().map(|s| s.startup_ms).fold(0.0, f64::max);
