@@ -3,8 +3,8 @@
 
 use crate::stats::{Comparison, Interval, RESAMPLES, Random, compare, median, median_interval};
 use crate::sys::clock::monotonic_ns;
-use crate::sys::spawn::{Spawn, SpawnError};
-use std::ffi::{OsStr, OsString};
+use crate::sys::spawn::{PAD, Spawn, SpawnError};
+use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -29,9 +29,7 @@ pub enum From {
     Call,
 }
 
-/// The variable that is longer in one round than in another, by up to [`LONGEST_PAD`] bytes: where the stack lies
-/// decides about a short program's time, and a lucky place is not to be taken for a command's own.
-const PAD: &str = "TAREMARK_PAD";
+/// A round's environment is longer by less than so many bytes, the value of [`PAD`]'s variable.
 const LONGEST_PAD: usize = 4096;
 
 /// What was measured of one command, milliseconds.
@@ -66,21 +64,23 @@ pub enum ClockError {
 
 /// Runs all of them `rounds` times, after one round that does not count. Their output goes nowhere.
 pub fn time(commands: &[Timed], rounds: usize, from: From) -> Result<Vec<Times>, ClockError> {
-    let env = || std::env::vars_os().filter(|(name, _)| name != PAD);
-    let mut env: Vec<OsString> = env().map(|(name, value)| joined(&name, &value)).collect();
+    let name = PAD.trim_end_matches('=');
+    let others = std::env::vars_os().filter(|(n, _)| n != name);
+    let mut env: Vec<OsString> =
+        others.map(|(n, value)| [n.as_os_str(), "=".as_ref(), &value].into_iter().collect()).collect();
     let null = std::fs::File::options().read(true).write(true).open("/dev/null");
     let null = null.map_err(|e| ClockError::Wait("/dev/null".into(), e))?;
     let mut random = Random::new(monotonic_ns());
     let mut all = vec![Vec::with_capacity(rounds); commands.len()];
     for round in 0..=rounds {
         let pad = "x".repeat(random.index(LONGEST_PAD));
-        env.push(joined(PAD.as_ref(), pad.as_ref()));
+        env.push(format!("{PAD}{pad}").into());
         let mut order: Vec<usize> = (0..commands.len()).collect();
         random.shuffle(&mut order);
         for i in order {
             let ms = match from {
                 From::Clone => once(&commands[i], &env, &null)?,
-                From::Call => once_by_call(&commands[i], &pad)?,
+                From::Call => once_by_call(&commands[i], (name, &pad))?,
             };
             if round > 0 {
                 all[i].push(ms);
@@ -101,11 +101,6 @@ pub fn time(commands: &[Timed], rounds: usize, from: From) -> Result<Vec<Times>,
     Ok(summed.collect())
 }
 
-/// `name=value`, as execve takes it.
-fn joined(name: &OsStr, value: &OsStr) -> OsString {
-    [name, "=".as_ref(), value].into_iter().collect()
-}
-
 fn once(command: &Timed, env: &[OsString], null: &std::fs::File) -> Result<f64, ClockError> {
     let name = || command.argv[0].clone();
     let spawn = Spawn::new(&command.program, &command.argv, env).map_err(|e| ClockError::Start(name(), e))?;
@@ -120,11 +115,11 @@ fn once(command: &Timed, env: &[OsString], null: &std::fs::File) -> Result<f64, 
 }
 
 /// By the standard library.
-fn once_by_call(command: &Timed, pad: &str) -> Result<f64, ClockError> {
+fn once_by_call(command: &Timed, pad: (&str, &str)) -> Result<f64, ClockError> {
     let failed = |e| ClockError::Wait(command.argv[0].clone(), e);
     let mut call = Command::new(&command.program);
     call.args(&command.argv[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    call.env(PAD, pad);
+    call.env(pad.0, pad.1);
     let t0 = monotonic_ns();
     let status = call.spawn().and_then(|mut child| child.wait()).map_err(failed)?;
     let ended = monotonic_ns();

@@ -67,7 +67,7 @@ pub struct Ablation {
     /// The difference of its ends' medians.
     pub whole_ms: f64,
     /// 95 % interval of by how much the sum is off, a share of the whole: medians of differences need not add
-    /// up, and on a host that others keep busy they do so by chance alone.
+    /// up, and the busier others keep a host, the less they do.
     pub off_interval: Option<(f64, f64)>,
 }
 

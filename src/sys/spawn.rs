@@ -11,6 +11,11 @@ use std::ffi::{CString, OsStr, c_char};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
 
+/// Begins the variable by which an environment is made longer, by lot: where the stack lies decides about a short program's
+/// time (Mytkowicz and others, "Producing Wrong Data Without Doing Anything Obviously Wrong!", 2009), and a lucky place is
+/// not to be taken for a target's own.
+pub const PAD: &str = "TAREMARK_PAD=";
+
 /// What is to be started. Everything that allocates is done before the clock starts.
 pub struct Spawn {
     program: CString,

@@ -1,5 +1,6 @@
 //! What is to be run, the same for every target.
 
+use crate::sys::spawn::PAD;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
@@ -55,9 +56,6 @@ pub struct Told {
     /// See [`Job::memory_bytes`].
     pub memory_bytes: u64,
 }
-
-/// Begins the variable that makes a block's environment longer.
-const PAD: &str = "TAREMARK_PAD=";
 
 impl Told {
     /// `sha256:` over its JSON. Equal digests are the proof that two targets were given the same work. The padding of the

@@ -2,6 +2,7 @@
 
 use crate::bench::TAREMARK;
 use crate::support::{errors, text};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -65,6 +66,7 @@ fn an_unknown_lesson_is_named() {
 fn commands_are_timed_side_by_side() {
     let output = Command::new(TAREMARK)
         .args(["time", "-n", "5", "--json", "true", "sleep 0.01"])
+        .env("NO_TEXT", std::ffi::OsStr::from_bytes(b"\xff"))
         .output()
         .expect("taremark");
     assert!(output.status.success(), "{}", errors(&output));
