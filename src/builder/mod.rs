@@ -6,6 +6,7 @@
 use crate::container::spec::{Bundle, Network};
 use crate::container::{RuntimeError, config::NamespaceKind};
 use crate::image::build::{Network as Wanted, RunStep};
+use crate::sys::process::dies_with_us;
 use std::error::Error;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -60,9 +61,10 @@ impl Builder {
         let second = writer.try_clone().map_err(io("make a pipe for", &self.tarec))?;
         let mut command = Command::new(&self.tarec);
         command.arg("--root").arg(step.dir.join("states")).arg("--log").arg(&log);
-        command.arg("run").arg("--bundle").arg(&bundle).arg(&name);
+        // A build that is killed ends its step, too: the runtime itself goes on for as long as it takes to clean up.
+        command.arg("run").arg("--die-with-parent").arg("--bundle").arg(&bundle).arg(&name);
         command.env_clear().stdin(Stdio::null()).stdout(writer).stderr(second);
-        let mut child = command.spawn().map_err(io("run", &self.tarec))?;
+        let mut child = dies_with_us(&mut command).spawn().map_err(io("run", &self.tarec))?;
         // Our ends of the pipe go with it.
         drop(command);
         let mut buffer = [0; 16 << 10];

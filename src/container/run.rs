@@ -4,7 +4,7 @@ use super::cgroup::RunCgroup;
 use super::create::{CreateOptions, Prepared, prepare};
 use super::error::{RuntimeError, system};
 use super::{hooks, relay};
-use crate::sys::process::{catch_signals, ends_within, forward_to, wait_for};
+use crate::sys::process::{catch_signals, ends_within, forward_to, kill_with_parent, wait_for};
 use crate::sys::slim;
 use nix::libc;
 use std::time::Duration;
@@ -24,6 +24,12 @@ pub(super) const FORWARDED: [i32; 12] = [
     libc::SIGTTIN,
     libc::SIGTTOU,
 ];
+
+/// From now on the container of [`run`] is killed when the thread that started this process ends; what it leaves is
+/// removed as at any other end.
+pub fn die_with_parent() -> Result<(), RuntimeError> {
+    kill_with_parent().map_err(system("ask for a signal at the parent's end"))
+}
 
 /// Runs the container. The exit code of the workload, or 128 + signal; 0 when detached.
 pub fn run(options: &CreateOptions, detach: bool, keep: bool) -> Result<i32, RuntimeError> {

@@ -226,7 +226,11 @@ impl StateDir {
         if std::fs::remove_dir(&self.0).is_ok() {
             return Ok(());
         }
-        std::fs::remove_dir_all(&self.0).map_err(io("remove", &self.0))
+        match std::fs::remove_dir_all(&self.0) {
+            // A `delete` and the `run` that waits for the same container: whoever comes second finds what it wanted.
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(io("remove", &self.0)(e)),
+            _ => Ok(()),
+        }
     }
 }
 

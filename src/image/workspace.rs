@@ -8,6 +8,7 @@ use super::sweep::remove_tree;
 use nix::fcntl::{Flock, FlockArg};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
+use std::io::ErrorKind::{DirectoryNotEmpty, NotADirectory, NotFound};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -62,19 +63,23 @@ pub(super) fn clear(store: &Path) -> Result<(), ImageError> {
     for entry in entries {
         let path = entry.map_err(io("read", &tmp))?.path();
         match lock_folder(&path, FlockArg::LockExclusiveNonblock) {
-            // Its maker may remove it at the same moment.
-            Ok(Some(_nobodys)) => remove(&path).or_else(gone)?,
+            // A program that a killed process had started may still write there, for a moment: what is left is cleared
+            // by the next who opens the store.
+            Ok(Some(_nobodys)) => {
+                remove(&path).or_else(|e| unless(e, &[NotFound, DirectoryNotEmpty, NotADirectory]))?;
+            }
             Ok(None) => {}
-            Err(e) => gone(e)?,
+            // Its maker may remove it at the same moment.
+            Err(e) => unless(e, &[NotFound])?,
         }
     }
     Ok(())
 }
 
-/// What is not there any more need not be removed.
-fn gone(error: ImageError) -> Result<(), ImageError> {
+/// Only an error of these kinds is none.
+fn unless(error: ImageError, kinds: &[std::io::ErrorKind]) -> Result<(), ImageError> {
     match error {
-        ImageError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        ImageError::Io { source, .. } if kinds.contains(&source.kind()) => Ok(()),
         other => Err(other),
     }
 }
@@ -119,5 +124,37 @@ mod tests {
         let path = used.path().to_owned();
         drop(used);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_is_still_written_to_is_cleared_when_that_has_ended() {
+        let dir = tempfile::tempdir().expect("folder");
+        let left = dir.path().join("tmp/77-0");
+        std::fs::create_dir_all(&left).expect("left by a dead process");
+        let ended = std::sync::atomic::AtomicBool::new(false);
+        let mut found_it = 0;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for n in 0u64.. {
+                    if ended.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let _ = std::fs::create_dir_all(left.join(format!("layer/{}", n % 50)));
+                    let _ = std::fs::write(left.join(format!("layer/{}/{n}", n % 50)), b"x");
+                }
+            });
+            for _ in 0..300 {
+                let cleared = clear(dir.path());
+                found_it += u32::from(left.exists());
+                if cleared.is_err() {
+                    ended.store(true, Ordering::Relaxed);
+                }
+                cleared.expect("opening does not fail");
+            }
+            ended.store(true, Ordering::Relaxed);
+        });
+        assert!(found_it > 0, "nothing was written while it was cleared");
+        clear(dir.path()).expect("cleared");
+        assert!(!left.exists());
     }
 }

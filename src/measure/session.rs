@@ -66,6 +66,9 @@ pub struct Leavings {
 /// Removes what dead sessions left: kills the processes in their cgroups, removes cgroups and folders.
 pub fn clean_dead() -> Result<Vec<Leavings>, MeasureError> {
     let dir = Path::new(SESSIONS);
+    let Ok(sessions) = std::fs::File::open(dir) else { return Ok(Vec::new()) };
+    // Another bench may start at the same moment: one after the other. Ends with `sessions`.
+    sessions.lock().map_err(io("lock", dir))?;
     let Ok(entries) = std::fs::read_dir(dir) else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     for entry in entries.flatten() {

@@ -293,14 +293,28 @@ pub fn catch_signals(signals: &[i32]) {
     }
 }
 
+/// When the thread that started this process ends, the process of [`forward_to`] is killed, and this one goes on, to
+/// clean up after it. prctl(2): PR_SET_PDEATHSIG, with a signal that nobody else sends.
+pub fn kill_with_parent() -> std::io::Result<()> {
+    catch_signals(&[ORPHANED]);
+    let signal = rustix::process::Signal::from_named_raw(ORPHANED);
+    Ok(rustix::process::set_parent_process_death_signal(signal)?)
+}
+
+const ORPHANED: i32 = libc::SIGPWR;
+
 /// Passes signals that are caught on to process `pid`, and those that came so far.
 pub fn forward_to(pid: i32) {
     FORWARD_TO.store(pid, std::sync::atomic::Ordering::SeqCst);
     let waiting = WAITING.swap(0, std::sync::atomic::Ordering::SeqCst);
     for signal in (1..64).filter(|s| waiting >> s & 1 == 1) {
         // SAFETY: plain call.
-        unsafe { libc::kill(pid, signal) };
+        unsafe { libc::kill(pid, passed_on(signal)) };
     }
+}
+
+const fn passed_on(signal: i32) -> i32 {
+    if signal == ORPHANED { libc::SIGKILL } else { signal }
 }
 
 static FORWARD_TO: std::sync::atomic::AtomicI32 = std::sync::atomic::AtomicI32::new(0);
@@ -314,7 +328,7 @@ extern "C" fn forward(signal: i32) {
     }
     if to > 0 {
         // SAFETY: async-signal-safe.
-        unsafe { libc::kill(to, signal) };
+        unsafe { libc::kill(to, passed_on(signal)) };
     }
 }
 

@@ -1,7 +1,7 @@
 //! runtime.md of the runtime-spec: state, life cycle, operations; and the hooks of config.md.
 
 use crate::support::oci::{Oci, eventually, refuses};
-use crate::support::{errors, shell};
+use crate::support::{TAREC, errors, shell, text};
 use serde_json::{Value, json};
 
 /// Holds: runtime.state, runtime.state.annotations
@@ -304,4 +304,46 @@ fn hierarchies_joined_late_go_with_the_container() {
     oci.quiet(&["kill"], &["KILL"]).expect("kill");
     assert_eq!(run.wait().expect("wait").code(), Some(137));
     assert_eq!(folders(), 0);
+}
+
+/// With a pid namespace of its own and in the caller's.
+#[test]
+fn a_run_that_is_to_die_with_its_parent_does_so_and_leaves_nothing() {
+    for own_pids in [true, false] {
+        let oci = Oci::new("sleep 4171.5; true", |c| {
+            if !own_pids {
+                let all = c["linux"]["namespaces"].as_array_mut().expect("namespaces");
+                all.retain(|n| n["type"] != "pid");
+            }
+        });
+        let run = |flags: &str| {
+            format!(
+                "{TAREC} --root {} run {flags} --bundle {} {} & wait",
+                oci.states().display(),
+                oci.bundle(),
+                oci.id()
+            )
+        };
+        let start = |flags: &str| {
+            let child = std::process::Command::new("sh").args(["-c", &run(flags)]).spawn().expect("sh");
+            eventually("it runs", || text(&oci.verb(&["state"], &[])).contains("running"));
+            child
+        };
+        let end = |mut parent: std::process::Child| {
+            parent.kill().expect("kill -9");
+            parent.wait().expect("wait");
+        };
+        // Without the flag it goes on, as in other runtimes.
+        end(start(""));
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        assert_eq!(oci.status(), "running");
+        let pid = oci.state()["pid"].as_i64().expect("pid");
+        oci.quiet(&["delete", "--force"], &[]).expect("delete");
+        eventually("the other run has ended", || !std::path::Path::new(&format!("/proc/{pid}")).exists());
+        end(start("--die-with-parent"));
+        eventually("nothing is left", || !oci.states().join(oci.id()).exists());
+    }
+    let oci = Oci::new("true", |_| ());
+    let both = oci.verb(&["run", "--die-with-parent", "--detach", "--bundle", &oci.bundle()], &[]);
+    assert_eq!(both.status.code(), Some(2), "{}", errors(&both));
 }

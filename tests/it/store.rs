@@ -267,6 +267,48 @@ fn a_build_that_is_killed_leaves_a_whole_store_and_no_process() {
     assert!(!String::from_utf8_lossy(&running.stdout).contains("sleep 0.05417"), "a step still runs");
 }
 
+/// A killed build's step ends with it, however long it would have run, and its runtime cleans up.
+#[test]
+fn a_step_does_not_outlive_its_killed_build() {
+    let ground = crate::support::builds::Ground::new();
+    let file = "FROM base\nRUN sh -c 'sleep 4170.5; true'\n";
+    let context = crate::support::builds::folder(&ground, &[("Dockerfile", file)]);
+    let mut build = Command::new(env!("CARGO_BIN_EXE_taremark"))
+        .args(["image", "build", "-t", "never:1", context.to_str().expect("path")])
+        .env("TAREMARK_STORE", ground.store.root())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("taremark");
+    let cgroup = format!("/taremark/build-{}-", build.id());
+    let of_the_step = || {
+        let all = std::fs::read_dir("/proc").expect("proc").flatten();
+        let texts = all.filter_map(|p| std::fs::read_to_string(p.path().join("cgroup")).ok());
+        texts.filter(|text| text.contains(&cgroup)).count()
+    };
+    let groups = || {
+        let out = Command::new("find").args(["/sys/fs/cgroup", "-path", &format!("*{cgroup}*")]).output();
+        String::from_utf8_lossy(&out.expect("find").stdout).into_owned()
+    };
+    let becomes = |what: &str, holds: &dyn Fn() -> bool| {
+        let from = Instant::now();
+        while !holds() {
+            assert!(from.elapsed() < Duration::from_secs(30), "not: {what}; {}", groups());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
+    becomes("shell and sleep run", &|| of_the_step() >= 2);
+    assert!(!groups().is_empty());
+    build.kill().expect("kill -9");
+    build.wait().expect("wait");
+    becomes("no process and no cgroup is left", &|| of_the_step() == 0 && groups().is_empty());
+    becomes("its folder is cleared", &|| {
+        drop(Store::open(ground.store.root()).expect("the store opens"));
+        std::fs::read_dir(ground.store.root().join("tmp")).expect("tmp").next().is_none()
+    });
+    assert_eq!(verify(&ground.store).expect("verify").problems, Vec::<String>::new());
+}
+
 #[test]
 fn a_prune_beside_pulls_takes_nothing_that_they_need() {
     let registry = Registry::start();
