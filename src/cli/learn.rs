@@ -28,9 +28,20 @@ pub struct Arguments {
     /// For programs: the list, or what was done and said; nobody is asked
     #[arg(long)]
     json: bool,
+    /// Started by a lesson, never by hand: removes what is in its folder when it has ended
+    #[arg(long, value_name = "DIR", hide = true)]
+    guard: Option<PathBuf>,
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    if let Some(room) = &arguments.guard {
+        crate::lesson::guard::stand(room, &std::env::current_exe().context("find own path")?)?;
+        // A lesson may have been measuring, which needs root.
+        if !crate::sys::process::is_rootless() {
+            crate::measure::session::clean_dead()?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     let lessons = all()?;
     let Some(chosen) = choose(arguments, &lessons)? else {
         list(&lessons, arguments.json)?;
@@ -101,39 +112,10 @@ fn choose<'a>(arguments: &Arguments, lessons: &'a [Lesson]) -> anyhow::Result<Op
     Ok(Some(vec![found.ok_or_else(what)?]))
 }
 
-/// A long command in several lines, broken at spaces outside quotes: joined by ` \\` it is still the same command.
-fn shell_lines(command: &str, width: usize) -> Vec<String> {
-    let mut quote = None;
-    let mut words = vec![String::new()];
-    for c in command.chars() {
-        match quote {
-            None if c == ' ' => {
-                words.push(String::new());
-                continue;
-            }
-            None if c == '\'' || c == '"' => quote = Some(c),
-            Some(open) if c == open => quote = None,
-            _ => {}
-        }
-        words.last_mut().into_iter().for_each(|word| word.push(c));
-    }
-    let mut lines: Vec<String> = Vec::new();
-    for word in words {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(&word);
-            }
-            _ => lines.push(word),
-        }
-    }
-    lines
-}
-
 /// What was said; none where a command failed.
 fn teach(lesson: &Lesson, manner: Manner) -> anyhow::Result<Option<Taught>> {
     let own = std::env::current_exe().context("find own path")?;
-    let room = Room::new(own.parent().unwrap_or(&own)).context("make a folder for the lesson")?;
+    let room = Room::new(&own).context("make a folder for the lesson")?;
     let say = |text: &str| {
         if !manner.silent {
             println!("{text}");
@@ -153,15 +135,15 @@ fn teach(lesson: &Lesson, manner: Manner) -> anyhow::Result<Option<Taught>> {
                 });
             }
             Part::Command(command) => {
-                let lines = shell_lines(command, 70);
-                say(&format!("    $ {}", out(Tone::Head, &lines.join(" \\\n          "))));
+                let lines = super::shell_lines::fit(command, 72);
+                say(&format!("    $ {}", out(Tone::Head, &lines.join("\n      "))));
                 if manner.waits {
                     print!("    (Enter runs it) ");
                     std::io::stdout().flush()?;
                     std::io::stdin().lock().read_line(&mut String::new())?;
                 }
                 let from = Instant::now();
-                let said = room.run(command, false).context("run a shell")?;
+                let said = room.run(command).context("run a shell")?;
                 said.text.lines().for_each(|line| say(&format!("    {line}")));
                 say("");
                 if said.code != Some(0) {
@@ -175,6 +157,7 @@ fn teach(lesson: &Lesson, manner: Manner) -> anyhow::Result<Option<Taught>> {
             }
         }
     }
+    room.leave().context("clean up after the lesson")?;
     if !manner.silent {
         ask(&lesson.question, manner.waits)?;
     }
@@ -211,19 +194,4 @@ fn answered(question: &Question) -> anyhow::Result<bool> {
     let right = line.trim().parse() == Ok(question.right + 1);
     println!("{}", if right { "Right." } else { "No: try again." });
     Ok(right)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::shell_lines;
-
-    #[test]
-    fn a_long_command_is_broken_outside_quotes_only() {
-        let command = "echo 'one two' && printf \"three 'four' five\" > file";
-        assert_eq!(shell_lines(command, 80), [command]);
-        assert_eq!(
-            shell_lines(command, 18),
-            ["echo 'one two' &&", "printf", "\"three 'four' five\"", "> file"]
-        );
-    }
 }

@@ -49,6 +49,7 @@ mod resume;
 mod rm;
 mod run;
 mod shard;
+mod shell_lines;
 mod start;
 mod stats;
 mod stop;

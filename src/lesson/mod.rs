@@ -2,6 +2,7 @@
 //! reader's own figures. A text is parsed into a [`Lesson`], a [`Room`] runs its commands and removes what they made.
 
 pub mod clock;
+pub mod guard;
 mod parse;
 mod room;
 mod texts;

@@ -3,8 +3,9 @@
 use crate::bench::TAREMARK;
 use crate::support::{errors, text};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 fn learn(args: &[&str]) -> std::process::Output {
     learn_in(&std::env::temp_dir(), args)
@@ -46,9 +47,74 @@ fn every_lesson_does_what_it_says_and_leaves_nothing() {
             .collect();
         assert!(wide.is_empty(), "{name}: {wide:?}");
     }
-    let left: Vec<_> =
-        std::fs::read_dir(ground.path()).expect("folder").flatten().map(|e| e.path()).collect();
-    assert!(left.is_empty(), "{left:?}");
+    assert!(is_empty(ground.path()) && !works_in(ground.path()));
+}
+
+/// Whether a process has the folder in its environment, or a container's of it runs.
+fn works_in(dir: &Path) -> bool {
+    let all = std::fs::read_dir("/proc").expect("proc").flatten();
+    let told = |what: &str, p: &std::fs::DirEntry| std::fs::read(p.path().join(what)).unwrap_or_default();
+    let path = dir.as_os_str().as_bytes();
+    all.into_iter().any(|p| {
+        ["environ", "cmdline"].iter().any(|w| told(w, &p).windows(path.len()).any(|part| part == path))
+    })
+}
+
+fn is_empty(dir: &Path) -> bool {
+    std::fs::read_dir(dir).expect("folder").next().is_none()
+}
+
+/// Ctrl-C in a terminal goes to the learner and its shell alike; `kill -9` to the learner alone.
+#[test]
+fn a_lesson_that_is_ended_midway_leaves_nothing() {
+    for (signal, to_all) in
+        [(nix::libc::SIGINT, true), (nix::libc::SIGTERM, false), (nix::libc::SIGKILL, false)]
+    {
+        let ground = tempfile::tempdir().expect("folder");
+        let mut learner = Command::new(TAREMARK)
+            .args(["learn", "commands", "--yes"])
+            .env("TMPDIR", ground.path())
+            .stdout(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .expect("taremark");
+        let worker = || {
+            let room = std::fs::read_dir(ground.path()).expect("folder").flatten().next();
+            room.is_some_and(|room| {
+                let state = room.path().join("state");
+                let mut ps = Command::new(TAREMARK);
+                ps.args(["ps", "-q"]).env("TAREMARK_STATE", state).env("TMPDIR", "/");
+                !text(&ps.output().expect("taremark")).is_empty()
+            })
+        };
+        crate::support::oci::eventually("its container runs", worker);
+        let pid = i32::try_from(learner.id()).expect("pid");
+        let to = nix::unistd::Pid::from_raw(if to_all { -pid } else { pid });
+        nix::sys::signal::kill(to, nix::sys::signal::Signal::try_from(signal).expect("signal"))
+            .expect("kill");
+        assert_eq!(learner.wait().expect("wait").signal(), Some(signal));
+        crate::support::oci::eventually("nothing is left", || {
+            is_empty(ground.path()) && !works_in(ground.path())
+        });
+    }
+}
+
+#[test]
+fn a_lesson_whose_command_fails_leaves_nothing() {
+    let ground = tempfile::tempdir().expect("folder");
+    let (tools, rooms) = (ground.path().join("tools"), ground.path().join("rooms"));
+    std::fs::create_dir(&tools).expect("folder");
+    std::fs::create_dir(&rooms).expect("folder");
+    std::os::unix::fs::symlink("/bin/false", tools.join("sleep")).expect("link");
+    let path = format!("{}:{}", tools.display(), std::env::var("PATH").expect("PATH"));
+    // What comes right after the container's start fails.
+    let mut learner = Command::new(TAREMARK);
+    learner.args(["learn", "dockerise", "--yes"]).env("TMPDIR", &rooms).env("PATH", path);
+    let output = learner.output().expect("taremark");
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    let told = errors(&output);
+    assert!(told.contains("lesson dockerise: this command ended with code 1: taremark run -d"), "{told}");
+    assert!(is_empty(&rooms) && !works_in(&rooms));
 }
 
 #[test]
