@@ -10,6 +10,7 @@ use crate::measure::bench::{Bench, Ended};
 use crate::measure::pilot::Logs;
 use crate::measure::session::{Session, clean_dead};
 use crate::measure::{environment, images, transfer};
+use crate::record::ending::INTERRUPTED;
 use crate::record::schema::{Plan, SCHEMA, Schedule};
 use crate::record::shard::Shard;
 use crate::record::{now_utc, writer::Writer};
@@ -291,7 +292,7 @@ fn finish(arguments: &Arguments, out: &Path, why: &str, ended: Ended) -> anyhow:
             out.join("runs.csv").display()
         );
     }
-    let well = ended.failed == 0 && why != "interrupted";
+    let well = ended.failed == 0 && why != INTERRUPTED;
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 

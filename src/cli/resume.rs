@@ -4,6 +4,7 @@ use super::failure::Usage;
 use super::workloads;
 use crate::measure::bench::Bench;
 use crate::measure::host_id;
+use crate::record::ending::INTERRUPTED;
 use crate::record::reader::{self, Record};
 use crate::record::schema::{Plan, WorkloadFacts};
 use crate::record::writer::Writer;
@@ -24,7 +25,7 @@ impl Resumed {
     pub fn read(dir: &Path) -> anyhow::Result<Self> {
         let record = reader::read(dir).with_context(|| format!("resume {}", dir.display()))?;
         let ended = record.plan.ended_by.as_str();
-        if !["", "interrupted"].contains(&ended) {
+        if !["", INTERRUPTED].contains(&ended) {
             let what = format!("{} is whole: it was ended by its {ended}", dir.display());
             return Err(Usage { what }.into());
         }
@@ -79,7 +80,7 @@ impl Resumed {
     /// Gives the bench what is done, and the writer of the rest.
     pub fn take_up(mut self, bench: &mut Bench) -> anyhow::Result<Writer> {
         // A run that Ctrl-C cut short is run again.
-        self.record.runs.retain(|r| r.error != "interrupted");
+        self.record.runs.retain(|r| !r.was_interrupted());
         let writer = Writer::resume(&self.dir, bench.plan, &mut self.record)
             .with_context(|| format!("take up {}", self.dir.display()))?;
         let startups = self.record.samples.iter().filter(|s| s.metric == "startup_ms" && !s.warmup);

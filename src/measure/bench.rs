@@ -8,6 +8,7 @@ use super::run::{Setting, run_once};
 use super::schedule::{Slot, block_order, env_pad};
 use super::transfer::Moved;
 use super::{cache, noise};
+use crate::record::ending::INTERRUPTED;
 use crate::record::schema::{Pilot, Plan, RunRow, SCHEMA};
 use crate::record::writer::Writer;
 use crate::sys::clock::monotonic_ns;
@@ -147,7 +148,7 @@ impl Bench<'_> {
         let from = Instant::now();
         let mut ended = Ended {
             runs: self.done.len() as u32,
-            failed: self.done.iter().filter(|r| !r.error.is_empty()).count() as u32,
+            failed: self.done.iter().filter(|r| r.has_failed()).count() as u32,
             interrupted: false,
         };
         let mut waited = Duration::ZERO;
@@ -166,7 +167,7 @@ impl Bench<'_> {
             for (place, slot) in order.into_iter().enumerate() {
                 if self.interrupted.load(Ordering::Relaxed) {
                     ended.interrupted = true;
-                    return Ok((ended, "interrupted"));
+                    return Ok((ended, INTERRUPTED));
                 }
                 if self.is_done(slot, block) {
                     continue;
@@ -183,7 +184,10 @@ impl Bench<'_> {
                 if let (Some(startup_ms), false) = (startup, row.warmup) {
                     progress(Progress::Measured { target: &row.target, workload: &row.workload, startup_ms });
                 }
-                if !row.error.is_empty() {
+                if row.was_interrupted() {
+                    ended.runs -= 1;
+                }
+                if row.has_failed() {
                     ended.failed += 1;
                     progress(Progress::Failed {
                         target: &row.target,
@@ -311,6 +315,8 @@ impl Bench<'_> {
                 }
                 write_outcome(&mut row, outcome, writer)?;
             }
+            // Ctrl-C reaches the workload, too, which may fail of it first.
+            Err(_) if self.interrupted.load(Ordering::Relaxed) => row.error = INTERRUPTED.into(),
             Err(e) => row.error = one_line(&e),
         }
         writer.append_run(&row)?;

@@ -3,6 +3,7 @@
 
 mod check;
 pub mod density;
+pub mod ending;
 mod error;
 pub mod lessons;
 pub mod merge;

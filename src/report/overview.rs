@@ -44,7 +44,7 @@ pub fn rows(record: &Record, summary: &Summary) -> Vec<Row> {
                 continue;
             }
             // A run that ended well without a start-up is of a record that was cut.
-            let failed = record.runs.iter().filter(ran).any(|r| !r.error.is_empty());
+            let failed = record.runs.iter().filter(ran).any(|r| r.has_failed());
             let none = if failed { "failed" } else { "none" };
             let startup = cell("startup_ms");
             let figure = |metric: &str| cell(metric).map(|c| value(metric, &c.unit, c.median));

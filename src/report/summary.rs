@@ -169,7 +169,7 @@ fn cell(
     let failed = record
         .runs
         .iter()
-        .filter(|r| r.workload == workload && r.target == target && !r.warmup && !r.error.is_empty());
+        .filter(|r| r.workload == workload && r.target == target && !r.warmup && r.has_failed());
     let cell = Cell {
         schema: SCHEMA,
         workload: workload.to_owned(),
@@ -263,7 +263,7 @@ fn seed_of(record: &Record, workload: &str, target: &str, metric: &str) -> u64 {
 }
 
 fn failures(record: &Record) -> Option<String> {
-    let failed = record.runs.iter().filter(|r| !r.error.is_empty()).count();
+    let failed = record.runs.iter().filter(|r| r.has_failed()).count();
     (failed > 0).then(|| {
         format!("{failed} of {} runs failed; each is a row with its reason in runs.csv", record.runs.len())
     })

@@ -195,9 +195,11 @@ fn ctrl_c_keeps_what_was_measured_and_leaves_nothing() {
         .expect("signal");
     let output = child.wait_with_output().expect("end");
     fails(&output, 1, &["interrupted after"]);
+    assert!(!errors(&output).contains("failed"), "{}", errors(&output));
     let record = reader::read(&ground.path("record")).expect("record");
     assert_eq!(record.plan.ended_by, "interrupted");
     assert!(record.runs.iter().filter(|r| r.error.is_empty()).count() > 3);
+    assert!(!record.runs.iter().any(|r| r.has_failed()), "what Ctrl-C ends has not failed");
     assert!(ground.path("record/report.html").is_file());
     let mine = left().into_iter().filter(|l| l.contains(&format!("/{pid}-"))).collect::<Vec<_>>();
     assert!(mine.is_empty(), "left: {mine:?}");

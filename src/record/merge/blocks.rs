@@ -1,6 +1,7 @@
 //! Which session's copy of a block counts, and which blocks nobody has.
 
 use super::session::{BlockDone, Session};
+use crate::record::ending::INTERRUPTED;
 use crate::record::schema::{Plan, RunRow};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -9,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 pub fn whole_blocks(plan: &Plan, runs: &[RunRow]) -> BTreeSet<u32> {
     let size = plan.targets.len() * plan.workloads.len();
     let mut places: BTreeMap<u32, BTreeSet<(&str, &str)>> = BTreeMap::new();
-    for run in runs.iter().filter(|r| !r.warmup && r.error != "interrupted") {
+    for run in runs.iter().filter(|r| !r.warmup && !r.was_interrupted()) {
         places.entry(run.block).or_default().insert((&run.target, &run.workload));
     }
     places.into_iter().filter(|(_, p)| p.len() == size).map(|(block, _)| block).collect()
@@ -102,7 +103,7 @@ fn cut_short(session: &Session) -> Option<String> {
     let short: u32 = session.blocks.iter().map(|b| session.block_size().saturating_sub(b.runs)).sum();
     let why = match session.plan.ended_by.as_str() {
         "" => "was cut off",
-        "interrupted" => "was interrupted",
+        INTERRUPTED => "was interrupted",
         _ if short > 0 => "has holes",
         _ => return None,
     };

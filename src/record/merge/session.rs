@@ -92,7 +92,7 @@ impl Tally {
     pub(super) fn add(&mut self, run: &RunRow) {
         self.runs += 1;
         // A run that Ctrl-C cut short is none: it is run again when the bench is taken up.
-        if run.warmup || run.error == "interrupted" {
+        if run.warmup || run.was_interrupted() {
             return;
         }
         let block = self.all.entry(run.block).or_default();
