@@ -2,7 +2,8 @@
 #![allow(clippy::print_stdout)]
 
 use taremark::stats::simulate::{
-    SHAPES, Shape, coverage_of_median, coverage_of_ratio, detected, false_alarms,
+    SHAPES, Shape, coverage_of_median, coverage_of_ratio, coverage_of_unpaired, detected, false_alarms,
+    false_alarms_unpaired,
 };
 
 fn main() {
@@ -18,6 +19,14 @@ fn main() {
         "\nA/A sessions of ten comparisons with a false alarm or more, per cent, by number of blocks:\n"
     );
     table(&SHAPES, &[9, 12, 20], |shape, n| false_alarms(shape, 10, n, rounds.min(1000), 3));
+    println!(
+        "\nIntervals of a ratio of two sessions, one after the other, that hold the truth, per cent, by number of runs:\n"
+    );
+    table(&SHAPES, &[14, 20, 40, 100], |shape, n| coverage_of_unpaired(shape, n, rounds, 5));
+    println!(
+        "\nPairs of A/A sessions of ten targets, one after the other, with a false alarm or more, per cent, by number of runs:\n"
+    );
+    table(&SHAPES, &[14, 20, 40], |shape, n| false_alarms_unpaired(shape, 10, n, rounds.min(400), 6));
     println!(
         "\nSlow-downs that are found, per cent of sessions, normal runs of 10 % spread, by number of blocks:\n"
     );

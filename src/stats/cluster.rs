@@ -71,35 +71,6 @@ pub fn cluster_bootstrap(
     Some((centre, accelerated(drawn, centre, &jackknife, LEVEL)))
 }
 
-/// The same for two samples that share no blocks: each is resampled by itself, and the jackknife leaves out one value of
-/// either.
-pub fn two_samples(
-    base: &[f64],
-    new: &[f64],
-    contrast: Contrast,
-    resamples: usize,
-    seed: u64,
-) -> Option<(f64, Option<Interval>)> {
-    let centre = contrast.of(base.to_vec(), new.to_vec());
-    if !centre.is_finite() {
-        return None;
-    }
-    if base.len() < 3 || new.len() < 3 {
-        return Some((centre, None));
-    }
-    let mut random = Random::new(seed);
-    let mut draw =
-        |from: &[f64]| -> Vec<f64> { (0..from.len()).map(|_| from[random.index(from.len())]).collect() };
-    let drawn = (0..resamples).map(|_| contrast.of(draw(base), draw(new))).collect();
-    let without = |from: &[f64], skip: usize| -> Vec<f64> {
-        from.iter().enumerate().filter(|(i, _)| *i != skip).map(|(_, v)| *v).collect()
-    };
-    let less_base = (0..base.len()).map(|i| contrast.of(without(base, i), new.to_vec()));
-    let less_new = (0..new.len()).map(|i| contrast.of(base.to_vec(), without(new, i)));
-    let jackknife: Vec<f64> = less_base.chain(less_new).collect();
-    Some((centre, accelerated(drawn, centre, &jackknife, LEVEL)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,9 +84,6 @@ mod tests {
         let blocks: Vec<Block> = (0..20).map(block).collect();
         let (centre, interval) = cluster_bootstrap(&blocks, Contrast::Difference, 2000, 3).expect("contrast");
         assert_eq!((centre, interval.map(|i| (i.low, i.high))), (5.0, Some((5.0, 5.0))));
-        let torn = |side: fn(&Block) -> &Vec<f64>| blocks.iter().flat_map(side).copied().collect::<Vec<_>>();
-        let apart = two_samples(&torn(|b| &b.base), &torn(|b| &b.new), Contrast::Difference, 2000, 3);
-        assert!(apart.and_then(|a| a.1).is_some_and(|i| i.width() > 500.0), "{apart:?}");
     }
 
     #[test]
@@ -123,6 +91,5 @@ mod tests {
         assert_eq!(cluster_bootstrap(&[], Contrast::Ratio, 10, 1), None);
         let zero = Block { base: vec![0.0], new: vec![1.0] };
         assert_eq!(cluster_bootstrap(&vec![zero; 5], Contrast::Ratio, 10, 1), None);
-        assert_eq!(two_samples(&[1.0], &[2.0], Contrast::Ratio, 10, 1), Some((2.0, None)));
     }
 }

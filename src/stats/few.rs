@@ -10,7 +10,11 @@ const FEW: usize = 20;
 /// accelerated bootstrap ([`bca`]) from there on. None below six values: the whole range of five holds the median in
 /// 93.75 % alone.
 pub fn independent_interval(values: &[f64], seed: u64) -> Option<Interval> {
-    if values.len() < FEW { by_ranks(values) } else { bca(values, RESAMPLES, seed) }
+    by_ranks_or_bca(values, RESAMPLES, seed)
+}
+
+pub(super) fn by_ranks_or_bca(values: &[f64], resamples: usize, seed: u64) -> Option<Interval> {
+    if values.len() < FEW { by_ranks(values) } else { bca(values, resamples, seed) }
 }
 
 /// Between the last pair of order statistics that holds the median in more than 95 % and the first that holds it in less,

@@ -148,6 +148,23 @@ mod simulated {
         assert_eq!(crate::stats::median_interval(&values, 600, 1), None);
     }
 
+    /// Two records: with runs that resemble their neighbours intervals that take them for independent hold the ratio in
+    /// three of four rounds, and half of all pairs of sessions have a false alarm.
+    #[test]
+    fn two_sessions_are_compared_as_surely_as_they_can_be() {
+        for shape in SHAPES {
+            let covered = coverage_of_unpaired(shape, 14, 1000, 5);
+            assert!((0.93..=0.99).contains(&covered), "{shape:?}: {covered}");
+        }
+        let alarms = false_alarms_unpaired(Shape::Autocorrelated(0.6), 10, 14, 100, 6);
+        assert!(alarms <= 0.08, "{alarms}");
+        let base: Vec<f64> = Shape::Normal.series(40, &mut crate::stats::Random::new(1));
+        let slower: Vec<f64> =
+            Shape::Normal.series(40, &mut crate::stats::Random::new(2)).iter().map(|v| v * 1.2).collect();
+        let c = crate::stats::compare_unpaired(&base, &slower, 1).expect("comparison");
+        assert_eq!(c.verdict, crate::stats::Verdict::More, "a test that sees nothing raises no alarm either");
+    }
+
     #[test]
     fn sessions_without_a_difference_have_few_false_alarms() {
         for shape in [Shape::Bimodal, Shape::Autocorrelated(0.6)] {

@@ -19,11 +19,12 @@ mod ranks;
 mod regression;
 mod serial;
 pub mod simulate;
+mod unpaired;
 mod verdict;
 
 pub use bootstrap::{Interval, LEVEL, RESAMPLES, bca, bca_of};
 pub use change::{Change, changes};
-pub use cluster::{Block, Contrast, cluster_bootstrap, two_samples};
+pub use cluster::{Block, Contrast, cluster_bootstrap};
 pub use components::{Components, blocks_for_width, components};
 pub use describe::{Class, Fences, Outliers, Step, ecdf, mad, median, outliers, quantile};
 pub use few::independent_interval;

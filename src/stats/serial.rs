@@ -8,8 +8,8 @@ use std::f64::consts::FRAC_2_PI;
 
 /// Lag-one correlation of the normal scores of `values` (van der Waerden's: normal quantiles of rank / (n + 1)), so that
 /// outliers and skew do not decide it, with its bias of -(1 + 4 r) / n taken off (Marriott and Pope 1954; Kendall 1954).
-/// Zero below eight values.
-pub fn serial_correlation(values: &[f64]) -> f64 {
+/// Zero below eight values. `more`: so many halves of a standard error more, and up to twice that in proportion to it.
+pub(super) fn correlation(values: &[f64], more: f64) -> f64 {
     let n = values.len();
     if n < 8 {
         return 0.0;
@@ -23,9 +23,13 @@ pub fn serial_correlation(values: &[f64]) -> f64 {
     }
     let raw = scores.windows(2).map(|w| w[0] * w[1]).sum::<f64>() / squares;
     let unbiased = raw + (1.0 + 4.0 * raw) / n as f64;
-    // Half a standard error more, and up to a whole one in proportion: an interval suffers more from too little than from
-    // too much of it.
-    (unbiased + (1.0 + unbiased.abs()) / (2.0 * (n as f64).sqrt())).clamp(-0.95, 0.95)
+    (unbiased + more * (1.0 + unbiased.abs()) / (2.0 * (n as f64).sqrt())).clamp(-0.95, 0.95)
+}
+
+/// The same with half a standard error more, and up to a whole one: an interval suffers more from too little than from too
+/// much of it.
+pub fn serial_correlation(values: &[f64]) -> f64 {
+    correlation(values, 1.0)
 }
 
 /// How many times fewer independent values would tell as much about the median, for a first-order autoregression of
@@ -55,11 +59,16 @@ pub fn median_interval(values: &[f64], resamples: usize, seed: u64) -> Option<In
     }
     let plain = bca(values, resamples, seed)?;
     let times = dependence(serial_correlation(values));
+    let effective = (values.len() as f64 / times).max(3.0);
+    widened(values, plain, times, effective - 1.0)
+}
+
+/// `plain` for values of which `times` fewer independent ones would tell as much, with so many degrees of freedom.
+pub(super) fn widened(values: &[f64], plain: Interval, times: f64, freedom: f64) -> Option<Interval> {
     if times <= 1.0 {
         return Some(plain);
     }
-    let effective = (values.len() as f64 / times).max(3.0);
-    let student = StudentsT::new(0.0, 1.0, effective - 1.0).ok()?.inverse_cdf(0.975);
+    let student = StudentsT::new(0.0, 1.0, freedom).ok()?.inverse_cdf(0.975);
     let wider = times.sqrt() * student / 1.959_964;
     // The factor for Student's t fades in with the dependence, so that it is not charged to independent values.
     let wider = 1.0 + (wider - 1.0) * ((times - 1.0) / 0.5).min(1.0);

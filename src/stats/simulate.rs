@@ -6,7 +6,7 @@ use super::permutation::holm;
 use super::random::Random;
 use super::ranks::signed_rank;
 use super::serial::median_interval;
-use super::verdict::{Comparison, Verdict, compare, judge};
+use super::verdict::{Comparison, Verdict, compare, compare_series, judge};
 use statrs::distribution::{ContinuousCDF, Normal};
 
 /// What single values look like. All are of the order of 100 ms.
@@ -82,6 +82,35 @@ pub fn coverage_of_ratio(shape: Shape, blocks: usize, rounds: usize, seed: u64) 
         let mut random = Random::new(seed.wrapping_add(round as u64 * 7919));
         let c = compare(&bench(shape, blocks, 1.5, &mut random), round as u64);
         c.and_then(|c| c.ratio_interval).is_some_and(|i: Interval| i.holds(1.5))
+    })
+}
+
+/// Resamples of each series where thousands of pairs are compared.
+const FEWER: usize = 1000;
+
+/// Share of the 95 % intervals of the ratio of two series without blocks that hold it: sessions one after the other, of `n`
+/// runs each, the second 1.5 times as slow.
+pub fn coverage_of_unpaired(shape: Shape, n: usize, rounds: usize, seed: u64) -> f64 {
+    share(rounds, |round| {
+        let mut random = Random::new(seed.wrapping_add(round as u64 * 7919));
+        let base = shape.series(n, &mut random);
+        let new: Vec<f64> = shape.series(n, &mut random).iter().map(|v| v * 1.5).collect();
+        let c = compare_series(&base, &new, FEWER, round as u64);
+        c.and_then(|c| c.ratio_interval).is_some_and(|i| i.holds(1.5))
+    })
+}
+
+/// Share of comparisons of two records that are the same, ten targets each, with a false alarm or more.
+pub fn false_alarms_unpaired(shape: Shape, comparisons: usize, n: usize, sessions: usize, seed: u64) -> f64 {
+    share(sessions, |session| {
+        let mut random = Random::new(seed.wrapping_add(session as u64 * 7919));
+        let mut family: Vec<Comparison> = (0..comparisons as u64)
+            .filter_map(|i| {
+                compare_series(&shape.series(n, &mut random), &shape.series(n, &mut random), FEWER, i)
+            })
+            .collect();
+        judge(&mut family, 0.0);
+        family.iter().any(|c| matches!(c.verdict, Verdict::More | Verdict::Less))
     })
 }
 

@@ -1,12 +1,13 @@
 //! What may be said of two targets.
 
 use super::bootstrap::{Interval, RESAMPLES};
-use super::cluster::{Block, Contrast, cluster_bootstrap, two_samples};
+use super::cluster::{Block, Contrast, cluster_bootstrap};
 use super::describe::median;
 use super::few::independent_interval;
 use super::permutation::holm;
 use super::power::FEWEST;
-use super::ranks::{rank_sum, signed_rank};
+use super::ranks::signed_rank;
+use super::unpaired::against;
 
 /// See the variants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,11 +31,11 @@ pub struct Comparison {
     pub tare: f64,
     /// Of it.
     pub tare_interval: Option<Interval>,
-    /// Median of the ratios gross / net; none where a net is zero. Of unpaired samples, the ratio of the medians.
+    /// Median of the ratios gross / net; none where a net is zero. Of series without blocks, the ratio of the medians.
     pub ratio: Option<f64>,
     /// Of it.
     pub ratio_interval: Option<Interval>,
-    /// Chance of so clear a difference if there were none: [`signed_rank`], or [`rank_sum`] of unpaired samples.
+    /// Chance of so clear a difference if there were none: [`signed_rank`], without blocks that of their intervals.
     pub p: f64,
     /// Least `p` that so many runs can give.
     pub least_p: f64,
@@ -93,23 +94,27 @@ pub fn compare_blocks(blocks: &[Block], seed: u64) -> Option<Comparison> {
     Some(comparison)
 }
 
-/// Compares two samples that share no blocks. What differs between their sessions (the host's mood) is in neither
-/// interval nor p: only a noise floor from A/A sessions knows it. None of nothing.
+/// Compares two series that share no blocks, each in the order in which it was measured. Their intervals and p allow for
+/// values that resemble their neighbours; what differs between the sessions as a whole (the host's mood) is in neither:
+/// only a noise floor from A/A sessions knows it. Without intervals and p below [`super::FEWEST_IN_SERIES`] values on
+/// either side. None of nothing.
 pub fn compare_unpaired(net: &[f64], gross: &[f64], seed: u64) -> Option<Comparison> {
-    let (tare, tare_interval) = two_samples(net, gross, Contrast::Difference, RESAMPLES, seed)?;
-    let ratio = if net.iter().all(|v| *v > 0.0) {
-        two_samples(net, gross, Contrast::Ratio, RESAMPLES, seed.wrapping_add(1))
-    } else {
-        None
-    };
+    compare_series(net, gross, RESAMPLES, seed)
+}
+
+pub(super) fn compare_series(net: &[f64], gross: &[f64], resamples: usize, seed: u64) -> Option<Comparison> {
+    let (from, to) = (median(net)?, median(gross)?);
+    let positive = net.iter().all(|v| *v > 0.0);
+    let least_p = least_of_samples(net.len(), gross.len());
+    let known = against(net, gross, least_p, resamples, seed);
     let comparison = Comparison {
         pairs: net.len().min(gross.len()),
-        tare,
-        tare_interval,
-        ratio: ratio.map(|r| r.0),
-        ratio_interval: ratio.and_then(|r| r.1),
-        p: rank_sum(net, gross),
-        least_p: least_of_samples(net.len(), gross.len()),
+        tare: to - from,
+        tare_interval: known.map(|k| k.difference),
+        ratio: positive.then_some(to / from),
+        ratio_interval: known.filter(|_| positive).and_then(|k| k.ratio),
+        p: known.map_or(1.0, |k| k.p),
+        least_p: known.map_or(1.0, |_| least_p),
         verdict: Verdict::TooFew,
     };
     Some(comparison.alone())
@@ -120,7 +125,7 @@ pub(super) fn least_of_pairs(pairs: usize) -> f64 {
     2.0 * 0.5_f64.powi(pairs.min(1000) as i32)
 }
 
-/// Least p of [`rank_sum`] of so many values on either side.
+/// Least p of [`super::rank_sum`] of so many values on either side.
 pub(super) fn least_of_samples(base: usize, new: usize) -> f64 {
     2.0 / ways(base + new, base)
 }
@@ -142,6 +147,7 @@ impl Comparison {
         let beyond = self.ratio.is_none_or(|r| (r - 1.0).abs() > floor);
         match self.tare_interval {
             _ if least_p >= ALPHA => Verdict::TooFew,
+            None => Verdict::TooFew,
             Some(i) if p < ALPHA && beyond && i.low > 0.0 => Verdict::More,
             Some(i) if p < ALPHA && beyond && i.high < 0.0 => Verdict::Less,
             _ => Verdict::NoDifferenceShown,
@@ -210,8 +216,8 @@ mod tests {
     }
 
     #[test]
-    fn samples_without_blocks_are_compared_too() {
-        let net: Vec<f64> = (0..12).map(|i| 100.0 + f64::from(i * 5 % 7)).collect();
+    fn series_without_blocks_are_compared_too() {
+        let net: Vec<f64> = (0..16).map(|i| 100.0 + f64::from(i * 5 % 7)).collect();
         let gross: Vec<f64> = net.iter().map(|v| v * 1.2).collect();
         let c = compare_unpaired(&net, &gross, 3).expect("comparison");
         assert_eq!(c.verdict, Verdict::More);
@@ -219,6 +225,10 @@ mod tests {
         assert_eq!(compare_unpaired(&net, &net, 3).expect("comparison").verdict, Verdict::NoDifferenceShown);
         assert_eq!(compare_unpaired(&[1.0; 3], &[2.0; 3], 3).expect("comparison").verdict, Verdict::TooFew);
         assert_eq!(compare_unpaired(&[], &[2.0], 3), None);
+        // Thirteen cannot tell how much they depend on one another, however far apart they are.
+        let mut few = [compare_unpaired(&net[..13], &gross, 3).expect("comparison"); 2];
+        judge(&mut few, 0.0);
+        assert_eq!((few[0].tare_interval, few[0].verdict), (None, Verdict::TooFew));
     }
 
     #[test]
