@@ -13,7 +13,7 @@ use crate::measure::pilot::Logs;
 use crate::measure::session::{Session, clean_dead};
 use crate::measure::{environment, images};
 use crate::record::schema::{Plan, SCHEMA, Schedule};
-use crate::record::{now_utc, reader, writer::Writer};
+use crate::record::{now_utc, reader, reader::Record, writer::Writer};
 use crate::report::compare::{Line, Side, lines};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
@@ -60,7 +60,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut targets = targets::make(&["container"], &session, &arguments.machine, true)?;
     let limits = images::Limits { cpus: 1, memory_bytes: 256 << 20 };
     let ready = chosen.iter().map(|w| images::ready(&store, w, limits)).collect::<Result<Vec<_>, _>>()?;
-    let mut found = Vec::new();
+    let (mut found, mut after) = (Vec::new(), Vec::new());
+    let mut before: Option<Record> = None;
     for number in 0..arguments.sessions {
         let mut plan = plan(arguments, number);
         plan.targets = targets.iter().map(|t| t.facts().clone()).collect();
@@ -83,12 +84,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         if ended.interrupted {
             break;
         }
-        found.push(compared(&dir)?);
+        let record = reader::read(&dir)?;
+        found.push(compared((&record, "container"), (&record, "container#2"))?);
+        if let Some(before) = &before {
+            after.push(compared((before, "container"), (&record, "container"))?);
+        }
+        before = Some(record);
         if !arguments.json.json {
             show(number + 1, &found[found.len() - 1]);
         }
     }
-    let outcome = Outcome::of(found);
+    let outcome = Outcome::of(found, &after);
     arguments.json.or(&outcome, || outcome.show())?;
     Ok(if outcome.alarms > outcome.allowed { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
 }
@@ -126,10 +132,9 @@ fn measure(bench: &mut Bench, dir: &Path, mut shown: Shown) -> anyhow::Result<En
     Ok(ended)
 }
 
-fn compared(dir: &Path) -> anyhow::Result<Line> {
-    let record = reader::read(dir)?;
-    let side = |target| Side { record: &record, target: Some(target) };
-    let all = lines(side("container"), side("container#2"), 0.0, |m| m == "startup_ms");
+fn compared(base: (&Record, &str), new: (&Record, &str)) -> anyhow::Result<Line> {
+    let side = |(record, target)| Side { record, target: Some(target) };
+    let all = lines(side(base), side(new), 0.0, |m| m == "startup_ms");
     all.into_iter().next().context("no run of the session succeeded")
 }
 
@@ -163,18 +168,40 @@ struct Outcome {
     floor_median_percent: Option<f64>,
     /// The farthest.
     floor_most_percent: Option<f64>,
+    /// Each session against the one before it, as `compare` does two records: a difference is the host's, between two
+    /// moments.
+    between: Between,
+}
+
+#[derive(serde::Serialize)]
+struct Between {
+    pairs: usize,
+    /// How many of them `compare` tells apart.
+    told_apart: usize,
+    /// Median over the pairs of how far the ratio is from one, per cent.
+    median_percent: Option<f64>,
+    /// The farthest.
+    most_percent: Option<f64>,
+}
+
+/// How far the ratios are from one, per cent: in the median line, and at most.
+fn apart(lines: &[Line]) -> (Option<f64>, Option<f64>) {
+    let all: Vec<f64> = lines.iter().filter_map(|l| l.ratio).map(|r| (r.value - 1.0).abs() * 100.0).collect();
+    (crate::stats::median(&all), all.into_iter().reduce(f64::max))
 }
 
 impl Outcome {
-    fn of(sessions: Vec<Line>) -> Self {
-        let apart: Vec<f64> =
-            sessions.iter().filter_map(|l| l.ratio).map(|r| (r.value - 1.0).abs() * 100.0).collect();
+    fn of(sessions: Vec<Line>, after: &[Line]) -> Self {
+        let (floor_median_percent, floor_most_percent) = apart(&sessions);
+        let (median_percent, most_percent) = apart(after);
+        let told_apart = after.iter().filter(|l| is_alarm(l)).count();
         Self {
             schema: 1,
             alarms: sessions.iter().filter(|l| is_alarm(l)).count(),
             allowed: allowed(sessions.len()),
-            floor_median_percent: crate::stats::median(&apart),
-            floor_most_percent: apart.into_iter().reduce(f64::max),
+            floor_median_percent,
+            floor_most_percent,
+            between: Between { pairs: after.len(), told_apart, median_percent, most_percent },
             sessions,
         }
     }
@@ -186,6 +213,13 @@ impl Outcome {
         );
         if let (Some(middle), Some(most)) = (self.floor_median_percent, self.floor_most_percent) {
             println!("noise floor of start-up: {middle:.2} % in the median session, {most:.2} % at most");
+        }
+        let Between { pairs, told_apart, median_percent, most_percent } = self.between;
+        if let (Some(middle), Some(most)) = (median_percent, most_percent) {
+            println!(
+                "one session after another: {middle:.2} % in the median pair, {most:.2} % at most; compare\n\
+                 tells {told_apart} of {pairs} pairs apart, and its gates have to leave room for that"
+            );
         }
     }
 }

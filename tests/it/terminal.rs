@@ -111,6 +111,9 @@ fn figures_of_other_verbs_are_one_document_each() {
         assert_eq!(told["schema"], 1, "{told}");
         let rows = told[key].as_array().expect(key);
         assert!(rows.len() >= length, "{told}");
+        if key == "sessions" {
+            assert!(told["between"]["pairs"] == 1 && told["between"]["most_percent"].is_f64(), "{told}");
+        }
     }
 }
 
