@@ -183,13 +183,15 @@ fn the_ready_made_job_fails_with_its_gate() {
     let step = step
         .replace("target/x86_64-unknown-linux-gnu/release/taremark", crate::bench::TAREMARK)
         .replace("sudo ", "")
+        .replace(":oci:base", ":container")
+        .replace(":oci:new", ":container#2")
         .replace(" --gate 'pss_bytes<+5%'", "");
     assert_eq!(step.lines().count(), 2, "{step}");
     let ground = Ground::new();
-    record(&ground.path("base"), "here", 1, steady(100.0));
     for (level, code) in [(101.0, 0), (110.0, 1)] {
-        let _ = std::fs::remove_dir_all(ground.path("new"));
-        record(&ground.path("new"), "here", 2, steady(level));
+        let _ = std::fs::remove_dir_all(ground.path("record"));
+        let level = |target: &str| if target == "container#2" { level } else { 100.0 };
+        record(&ground.path("record"), "here", 1, |block, target| steady(level(target))(block, target));
         let mut shell = std::process::Command::new("bash");
         shell.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", &step]);
         shell.env("RUNNER_TEMP", ground.path("")).env("GITHUB_STEP_SUMMARY", ground.path("summary"));
