@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("sys", &["sys"]),
     ("image", &["image", "sys"]),
-    ("builder", &["builder", "image", "container"]),
+    ("builder", &["builder", "image", "container", "sys"]),
     ("record", &["record"]),
     ("report", &["report", "record", "stats"]),
     ("stats", &["stats"]),
