@@ -209,6 +209,10 @@ fn judged(gates: &[Gate], lines: &[Line]) -> anyhow::Result<Vec<Judged>> {
 
 fn show(outcome: &Outcome) {
     outcome.allowed.iter().for_each(|r| println!("note: they differ in {}", r.why));
+    if outcome.unit == "run" && outcome.lines.iter().any(|l| !l.paired && l.runs.0 > 1) {
+        println!("note: two sessions: no interval knows what the host did between them");
+        println!("      (`taremark aa` says how much that is here)");
+    }
     for line in &outcome.lines {
         let value = |v| shown(&line.metric, &line.unit, v);
         println!("{} on {}, {}: {}", line.workload, line.target, line.metric, change(line));

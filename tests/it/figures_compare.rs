@@ -162,7 +162,9 @@ fn a_gate_is_broken_by_a_slow_down_and_kept_without() {
     let json: serde_json::Value = serde_json::from_slice(&same.stdout).expect("JSON");
     assert_eq!(json["lines"][0]["verdict"], "no difference shown");
     assert_eq!((&json["broken"], same.status.code()), (&false.into(), Some(0)));
+    assert_eq!(text(&kept).matches("note: two sessions").count(), 1, "{}", text(&kept));
     let pair = compare(&format!("{a}:process"), &format!("{a}:container"), &[]);
+    assert!(!text(&pair).contains("note: two sessions"));
     assert!(text(&pair).contains("by block") && text(&pair).contains("more"), "{}", text(&pair));
     fails(&compare(&a, &c, &[]), 2, &["host", "--allow host"]);
     assert!(compare(&a, &c, &["--allow", "host"]).status.success());
