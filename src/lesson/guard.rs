@@ -14,8 +14,14 @@ use std::time::{Duration, Instant};
 /// By these names its commands know where the folder's stores and states are, and its processes are known.
 pub(super) const PLACES: [(&str, &str); 2] = [("TAREMARK_STORE", "store"), ("TAREMARK_STATE", "state")];
 
+/// With this the name of a lesson's folder begins: no other is ever removed.
+pub(super) const PREFIX: &str = "taremark-lesson-";
+
 /// Waits for the end of standard input, then ends and removes what there is of `room`. `program`: taremark.
 pub fn stand(room: &Path, program: &Path) -> std::io::Result<()> {
+    if !room.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX)) {
+        return Err(std::io::Error::other(format!("{} is no lesson's folder", room.display())));
+    }
     std::io::stdin().lock().read_to_end(&mut Vec::new())?;
     // Those that watch containers have to stay until these are removed.
     end(room, |arguments| !arguments.split(|b| *b == 0).any(|word| word == b"monitor"))?;

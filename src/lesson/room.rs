@@ -1,6 +1,6 @@
 //! Where a lesson's commands run: a folder of its own with image stores of its own, removed at the end.
 
-use super::guard::PLACES;
+use super::guard::{PLACES, PREFIX};
 use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ pub struct Said {
 impl Room {
     /// Makes it. `program` is taremark itself, whose folder is the first in which the commands are looked for.
     pub fn new(program: &Path) -> std::io::Result<Self> {
-        let dir = tempfile::Builder::new().prefix("taremark-lesson-").tempdir()?;
+        let dir = tempfile::Builder::new().prefix(PREFIX).tempdir()?;
         let others = std::env::var("PATH").unwrap_or_default();
         // Folders for administrators too, which sudo leaves out.
         let programs = program.parent().unwrap_or(program).display();

@@ -118,6 +118,20 @@ fn a_lesson_whose_command_fails_leaves_nothing() {
 }
 
 #[test]
+fn the_guard_removes_no_other_folder() {
+    let mine = tempfile::tempdir().expect("folder");
+    let mut guard = Command::new(TAREMARK);
+    guard.args(["learn", "--guard"]).arg(mine.path()).stdin(Stdio::null());
+    let output = guard.output().expect("taremark");
+    assert!(
+        !output.status.success() && errors(&output).contains("no lesson's folder"),
+        "{}",
+        errors(&output)
+    );
+    assert!(mine.path().is_dir());
+}
+
+#[test]
 fn an_unknown_lesson_is_named() {
     let output = learn(&["everything"]);
     assert_eq!(output.status.code(), Some(2));
