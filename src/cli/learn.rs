@@ -150,6 +150,7 @@ fn teach(lesson: &Lesson, manner: Manner) -> anyhow::Result<Option<Taught>> {
                     let end = said.code.map_or("by a signal".into(), |code| format!("with code {code}"));
                     let name = &lesson.name;
                     super::failure::wrong(&format!("lesson {name}: this command ended {end}: {command}"));
+                    room.leave().context("clean up after the lesson")?;
                     return Ok(None);
                 }
                 let took_ms = (from.elapsed().as_secs_f64() * 1e5).round() / 100.0;

@@ -65,7 +65,14 @@ impl Room {
         if let Some(mut told) = self.guard.stderr.take() {
             told.read_to_string(&mut why)?;
         }
-        let what = || format!("{}: something of it may be left: {}", self.dir.display(), why.trim());
+        let dir = self.dir.display();
+        let what = || {
+            format!(
+                "{dir}: something of it may be left: {}; try TAREMARK_STATE={dir}/state taremark rm --force --all, \
+                 and remove the folder",
+                why.trim()
+            )
+        };
         if self.guard.wait()?.success() { Ok(()) } else { Err(std::io::Error::other(what())) }
     }
 }

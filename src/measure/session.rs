@@ -6,6 +6,7 @@
 
 use super::error::{MeasureError, io};
 use crate::container::cgroup::RunCgroup;
+use crate::container::state::start_time;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use std::path::{Path, PathBuf};
@@ -97,20 +98,15 @@ pub fn clean_dead() -> Result<Vec<Leavings>, MeasureError> {
 
 fn own_name() -> String {
     let pid = std::process::id();
-    format!("{pid}-{}", start_time(pid).unwrap_or(0))
+    format!("{pid}-{}", start_time(pid as i32).unwrap_or(0))
 }
 
-/// Whether the process that a session is named after still runs. The start time keeps a recycled pid apart.
+/// Whether the process that a session is named after still runs. The start time keeps a recycled pid apart; one that has
+/// ended and that nobody has waited for yet does not run.
 fn is_alive(session: &str) -> bool {
     let Some((pid, start)) = session.split_once('-') else { return true };
     let (Ok(pid), Ok(start)) = (pid.parse(), start.parse::<u64>()) else { return true };
     start_time(pid) == Some(start)
-}
-
-/// Start time in clock ticks since boot: field 22 of /proc/PID/stat (proc(5)); the name before it may hold spaces.
-fn start_time(pid: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -124,5 +120,15 @@ mod tests {
         let (pid, start) = name.split_once('-').expect("pid-start");
         assert!(!is_alive(&format!("{pid}-{}1", start)));
         assert!(is_alive("something-else"), "what is not ours is left alone");
+        let mut killed = std::process::Command::new("sleep").arg("60").spawn().expect("sleep");
+        let pid = killed.id();
+        let name = format!("{pid}-{}", start_time(pid as i32).expect("start time"));
+        assert!(is_alive(&name));
+        killed.kill().expect("kill");
+        let from = std::time::Instant::now();
+        while is_alive(&name) {
+            assert!(from.elapsed().as_secs() < 20, "a zombie keeps its session");
+        }
+        killed.wait().expect("wait");
     }
 }

@@ -41,6 +41,9 @@ pub fn dependence(r: f64) -> f64 {
     (1.0 + 2.0 * terms.sum::<f64>()).max(1.0)
 }
 
+/// Quantile of the normal distribution that leaves 2.5 % on either side.
+pub(super) const NORMAL_95: f64 = 1.959_964;
+
 /// Fewest values of a series whose median gets an interval: of fewer one cannot tell how much they depend on one another,
 /// and where they do (first-order correlation 0.6), even the whole range of eight holds the median in 91 % only.
 pub const FEWEST_IN_SERIES: usize = 14;
@@ -69,7 +72,7 @@ pub(super) fn widened(values: &[f64], plain: Interval, times: f64, freedom: f64)
         return Some(plain);
     }
     let student = StudentsT::new(0.0, 1.0, freedom).ok()?.inverse_cdf(0.975);
-    let wider = times.sqrt() * student / 1.959_964;
+    let wider = times.sqrt() * student / NORMAL_95;
     // The factor for Student's t fades in with the dependence, so that it is not charged to independent values.
     let wider = 1.0 + (wider - 1.0) * ((times - 1.0) / 0.5).min(1.0);
     let mut sorted = values.to_vec();

@@ -100,7 +100,7 @@ pub fn coverage_of_unpaired(shape: Shape, n: usize, rounds: usize, seed: u64) ->
     })
 }
 
-/// Share of comparisons of two records that are the same, ten targets each, with a false alarm or more.
+/// Share of pairs of A/A sessions, one after the other and of `comparisons` targets each, with a false alarm or more.
 pub fn false_alarms_unpaired(shape: Shape, comparisons: usize, n: usize, sessions: usize, seed: u64) -> f64 {
     share(sessions, |session| {
         let mut random = Random::new(seed.wrapping_add(session as u64 * 7919));

@@ -4,11 +4,8 @@
 use super::bootstrap::Interval;
 use super::describe::median;
 use super::few::by_ranks_or_bca;
-use super::serial::{FEWEST_IN_SERIES, correlation, dependence, widened};
+use super::serial::{FEWEST_IN_SERIES, NORMAL_95, correlation, dependence, widened};
 use statrs::distribution::{ContinuousCDF, StudentsT};
-
-/// Quantile of the normal distribution that leaves 2.5 % on either side.
-const NORMAL_95: f64 = 1.959_964;
 
 /// The likeness of neighbours for an interval is what it is estimated to be: too great in one series and too small in
 /// another, which is why one series alone needs more ([`super::median_interval`]).

@@ -99,6 +99,39 @@ fn a_lesson_that_is_ended_midway_leaves_nothing() {
     }
 }
 
+/// What it measures with is neither a container nor its child: the session of a bench, with its cgroups and machines.
+#[test]
+fn a_lesson_that_is_killed_while_it_measures_leaves_no_session() {
+    let ground = tempfile::tempdir().expect("folder");
+    let mut learner = Command::new(TAREMARK)
+        .args(["learn", "container-or-machine", "--yes"])
+        .env("TMPDIR", ground.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("taremark");
+    let record = || {
+        let room = std::fs::read_dir(ground.path()).expect("folder").flatten().next();
+        room.map(|room| room.path().join("work/record/runs.csv")).filter(|rows| rows.is_file())
+    };
+    // A session's scratch folder stands beside the lesson's.
+    let sessions = || {
+        let all = std::fs::read_dir("/run/taremark").into_iter().flatten().flatten();
+        let scratch = all.filter_map(|s| std::fs::read_link(s.path().join("scratch")).ok());
+        scratch.filter(|to| to.starts_with(ground.path())).count()
+    };
+    let from = std::time::Instant::now();
+    while record().is_none() || sessions() == 0 {
+        assert!(learner.try_wait().expect("wait").is_none(), "it ended before it measured");
+        assert!(from.elapsed().as_secs() < 180, "it does not begin to measure");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    learner.kill().expect("kill -9");
+    learner.wait().expect("wait");
+    crate::support::oci::eventually("nothing is left", || {
+        sessions() == 0 && is_empty(ground.path()) && !works_in(ground.path())
+    });
+}
+
 #[test]
 fn a_lesson_whose_command_fails_leaves_nothing() {
     let ground = tempfile::tempdir().expect("folder");
