@@ -110,8 +110,8 @@ fn a_lesson_that_is_killed_while_it_measures_leaves_no_session() {
         .spawn()
         .expect("taremark");
     let record = || {
-        let room = std::fs::read_dir(ground.path()).expect("folder").flatten().next();
-        room.map(|room| room.path().join("work/record/runs.csv")).filter(|rows| rows.is_file())
+        let all = std::fs::read_dir(ground.path()).expect("folder").flatten();
+        all.map(|room| room.path().join("work/record/runs.csv")).find(|rows| rows.is_file())
     };
     // A session's scratch folder stands beside the lesson's.
     let sessions = || {
